@@ -1,0 +1,161 @@
+//! Everything that an analysis found: the content of `analysis.json`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Axis, Curve, CurveKey, Diagnostic, Measurement, Scale, Shape, Text, Verdict};
+
+/// The choices under which verdicts are given; printed with every one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AnalysisConfig {
+    /// Axis.
+    pub axis: Axis,
+    /// Near-random margin δ as a share of the range (0.05).
+    pub near_margin: f64,
+    /// Substantial margin Δ as a share of the range (0.10).
+    pub substantial_margin: f64,
+    /// Level of each one-sided test (0.05).
+    pub alpha: f64,
+    /// Seed of all resampling.
+    pub seed: u64,
+    /// Largest number of bootstrap draws of the kink test (999).
+    pub n_draws_max: u32,
+    /// Bootstrap every curve, not only those where it can matter.
+    pub full: bool,
+    /// Recompute all FLOPs as 6ND.
+    pub flops_6nd: bool,
+    /// Keep members trained unlike their family.
+    pub include_off_ladder: bool,
+}
+
+impl Default for AnalysisConfig {
+    fn default() -> Self {
+        AnalysisConfig {
+            axis: Axis::Flops,
+            near_margin: 0.05,
+            substantial_margin: 0.10,
+            alpha: 0.05,
+            seed: 0,
+            n_draws_max: 999,
+            full: false,
+            flops_6nd: false,
+            include_off_ladder: false,
+        }
+    }
+}
+
+/// What made an analysis.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Provenance {
+    /// Version of Upturn, with its commit where known.
+    pub version: String,
+    /// Inputs as given.
+    pub inputs: Vec<String>,
+    /// Files read.
+    pub n_files: usize,
+    /// Measurements read.
+    pub n_measurements: usize,
+}
+
+/// Two sources that report the same model on the same task in the same way, differently.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Conflict {
+    /// The key of the first.
+    pub key: CurveKey,
+    /// Model.
+    pub model: Text,
+    /// Step.
+    pub checkpoint_step: Option<u64>,
+    /// The sources and their values; two or more.
+    pub values: Vec<(Text, f64)>,
+    /// Whether both rows come from one source: then both were refused.
+    pub same_source: bool,
+}
+
+/// Number of verdicts of one shape.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CountByShape {
+    /// Shape.
+    pub shape: Shape,
+    /// Verdicts across models.
+    pub across: usize,
+    /// Verdicts along training.
+    pub training: usize,
+}
+
+/// How the certified thresholds spread over the axis.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ThresholdSpread {
+    /// The axis.
+    pub axis: Axis,
+    /// Intervals bounded on both sides.
+    pub n_bounded: usize,
+    /// Certified near-random up to the largest model: the ability that nobody has yet.
+    pub n_beyond: usize,
+    /// Certified above from the smallest model on.
+    pub n_before: usize,
+    /// Minimum, quartiles and maximum of the point estimates (coordinate x), when there are any.
+    pub quantiles: Option<[f64; 5]>,
+}
+
+/// How a verdict compares with a published claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Agreement {
+    /// Emergent, and the published threshold is inside the certified interval (or its upper end).
+    Agrees,
+    /// Emergent, but elsewhere; or certified not to be emergent.
+    Disagrees,
+    /// The published numbers cannot decide it.
+    Undecided,
+    /// The scores by size were never published.
+    DataNotPublished,
+}
+
+/// One published claim against the verdicts here.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AgreementRow {
+    /// The ability as published.
+    pub ability: Text,
+    /// Model family of the claim.
+    pub model: Text,
+    /// Threshold of the claim.
+    pub published: Scale,
+    /// The outcome.
+    pub agreement: Agreement,
+    /// Why, in a sentence with numbers.
+    pub reason: String,
+    /// The curves compared.
+    pub curves: Vec<CurveKey>,
+}
+
+/// An analysis.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Analysis {
+    /// Version of this format.
+    pub format_version: u32,
+    /// What made it.
+    pub provenance: Provenance,
+    /// Choices.
+    pub config: AnalysisConfig,
+    /// Curves, sorted by key.
+    pub curves: Vec<Curve>,
+    /// Verdicts, strongest evidence first.
+    pub verdicts: Vec<Verdict>,
+    /// Counts per shape (aggregates not counted twice).
+    pub counts: Vec<CountByShape>,
+    /// Spread of thresholds across models.
+    pub spread: Option<ThresholdSpread>,
+    /// Conflicts between rows.
+    pub conflicts: Vec<Conflict>,
+    /// Human, random and other reference rows.
+    pub references: Vec<Measurement>,
+    /// Comparison with published claims, when asked for.
+    pub agreement: Vec<AgreementRow>,
+    /// Messages about the input.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Analysis {
+    /// Current format version. 1: first.
+    pub const FORMAT_VERSION: u32 = 1;
+}

@@ -1,0 +1,34 @@
+//! The records that every part of Upturn speaks in: measurements, curves, verdicts.
+//!
+//! This crate holds data and the small pure functions that belong to it. It
+//! does no I/O and has no async runtime: readers live in `upturn-store`, the
+//! statistics in `upturn-stats`, pictures in `upturn-report`.
+//!
+//! Units are in the names: `params` and `tokens` are counts, `flops` is a count
+//! of floating-point operations (never a rate), losses are nats per token. A
+//! value that is not known is `None`, never zero: step 0 of a training run has
+//! truly seen 0 tokens.
+
+mod analysis;
+mod curve;
+mod diagnostic;
+mod evidence;
+mod measurement;
+mod scale;
+mod verdict;
+
+pub use analysis::{
+    Agreement, AgreementRow, Analysis, AnalysisConfig, Conflict, CountByShape, Provenance,
+    ThresholdSpread,
+};
+pub use curve::{Curve, CurveId, CurveKey, CurvePoint, View};
+pub use diagnostic::{Diagnostic, Severity};
+pub use evidence::{
+    Abruptness, BreakpointInterval, Breakthrough, CurveComparison, CurveModel, Fit, Interval,
+    KinkTest, KinkVerdict, Label, PointEvidence, Resolution, Sharpness, SharpnessClass, Trend,
+};
+pub use measurement::{Known, Measurement, Text, flag};
+pub use scale::{Axis, Scale};
+pub use verdict::{
+    Attribute, Caveat, Need, Reason, ScoreAt, Shape, Threshold, Verdict, VerdictClass,
+};
