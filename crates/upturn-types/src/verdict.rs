@@ -71,9 +71,8 @@ impl Shape {
     #[must_use]
     pub fn class(self) -> VerdictClass {
         match self {
-            Shape::Emergent | Shape::WeakOnset | Shape::AcquiredDuringTraining => {
-                VerdictClass::Emergent
-            }
+            Shape::Emergent | Shape::WeakOnset => VerdictClass::Emergent,
+            Shape::AcquiredDuringTraining => VerdictClass::Acquired,
             Shape::Smooth | Shape::Saturated => VerdictClass::Smooth,
             Shape::Flat => VerdictClass::Flat,
             Shape::Inverse | Shape::UShaped | Shape::NonMonotone => VerdictClass::Inverse,
@@ -92,8 +91,10 @@ impl fmt::Display for Shape {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum VerdictClass {
-    /// `emergent`, `weak_onset`, `acquired_during_training`.
+    /// `emergent`, `weak_onset`.
     Emergent,
+    /// `acquired_during_training`: learned along one run, which every learned task is.
+    Acquired,
     /// `smooth`, `saturated`.
     Smooth,
     /// `flat`.
@@ -259,9 +260,18 @@ pub enum Caveat {
     },
     /// The number of shots is known only for the largest size.
     ShotsAtLargest,
-    /// Members whose shape changes the verdict when they are put back.
+    /// The shape with every member put back, where it differs.
     ShapeWithAll {
         /// The shape with every member in.
+        shape: Shape,
+    },
+    /// The shape without members that are unlike the rest, where it differs.
+    ShapeWithout {
+        /// Model names.
+        models: Vec<Text>,
+        /// What sets them apart (a flag: `moe`, `code`, `instruct`).
+        why: Text,
+        /// The shape without them.
         shape: Shape,
     },
 }
@@ -437,6 +447,8 @@ pub struct Verdict {
     pub abruptness: Option<Abruptness>,
     /// Curve fits.
     pub fits: Option<CurveComparison>,
+    /// Pointwise 95% band of the best fit, for drawing: (x, lower, upper).
+    pub band: Vec<(f64, f64, f64)>,
     /// Kink test.
     pub kink: Option<KinkTest>,
     /// Sharpness.
