@@ -103,19 +103,7 @@ fn without_duplicates(
                 runs.push(best_described(rows));
                 continue;
             }
-            let places: Vec<String> = rows
-                .iter()
-                .map(|m| format!("{} ({})", m.origin.as_deref().unwrap_or("?"), m.value))
-                .collect();
-            diagnostics.push(
-                Diagnostic::warning(format!(
-                    "{key}: {model} has {} scores that disagree: {}; all are left out",
-                    rows.len(),
-                    places.join(", ")
-                ))
-                .expected("one score per model and setting")
-                .help("remove the wrong row, or tell them apart by split, filter, seed or source"),
-            );
+            diagnostics.push(contradiction(key, &model, &rows));
             conflicts.push(Conflict {
                 key: key.clone(),
                 model: model.clone(),
@@ -137,6 +125,33 @@ fn without_duplicates(
         }
     }
     kept
+}
+
+/// One line about rows of one model that cannot all be right: where they are, what they say.
+fn contradiction(key: &CurveKey, model: &Text, rows: &[Measurement]) -> Diagnostic {
+    let origins: Vec<&str> = rows
+        .iter()
+        .map(|m| m.origin.as_deref().unwrap_or(&m.source))
+        .collect();
+    let file = |origin: &str| {
+        origin
+            .rsplit_once(": ")
+            .map_or(origin, |(file, _)| file)
+            .to_owned()
+    };
+    let places: Vec<String> = rows
+        .iter()
+        .zip(&origins)
+        .map(|(m, origin)| format!("{} ({origin})", m.value))
+        .collect();
+    Diagnostic::error(format!(
+        "{key}: {model} has {} scores that disagree: {}; all are left out",
+        rows.len(),
+        places.join(", ")
+    ))
+    .file(file(origins[0]))
+    .expected("one score per model and setting")
+    .help("remove the wrong row, or tell them apart by split, filter, seed or source")
 }
 
 /// Of equal rows, the one that says most (n, standard error, scale), else the first.
@@ -255,8 +270,15 @@ fn curve(key: CurveKey, rows: &[(Measurement, u32)], config: &AnalysisConfig) ->
             if config.flops_6nd {
                 (scale.flops, flops_kind) = (scale.six_nd(), Some(Known::Derived));
             }
-            let left_out = (m.has(flag::OFF_LADDER) && !config.include_off_ladder)
-                .then(|| Text::from("trained unlike its family (off_ladder)"));
+            // With a chance above 0 such scores show themselves as below chance; at 0 they
+            // would pass for scores of a model without the ability.
+            let left_out = if m.has(flag::PARSE_FAILURE) && chance == Some(0.0) {
+                Some("answers could not be parsed (parse_failure)")
+            } else if m.has(flag::OFF_LADDER) && !config.include_off_ladder {
+                Some("trained unlike its family (off_ladder)")
+            } else {
+                None
+            };
             CurvePoint {
                 model: m.model.clone(),
                 checkpoint_step: m.checkpoint_step,
@@ -270,7 +292,7 @@ fn curve(key: CurveKey, rows: &[(Measurement, u32)], config: &AnalysisConfig) ->
                 n_seeds: *n_seeds,
                 flags: m.flags.clone(),
                 note: m.note.clone(),
-                left_out,
+                left_out: left_out.map(Text::from),
             }
         })
         .collect();
@@ -380,18 +402,16 @@ mod tests {
     #[test]
     fn disagreeing_duplicates_of_one_source_are_refused_and_both_shown() {
         let mut first = row("a", 0.5, "s");
-        first.origin = Some("x.csv:3".into());
+        first.origin = Some("x.csv: line 3".into());
         let mut second = row("a", 0.51, "s");
-        second.origin = Some("x.csv:9".into());
+        second.origin = Some("x.csv: line 9".into());
         let grouped = run(vec![first, second, row("b", 0.6, "s")]);
         assert_eq!(grouped.curves[0].points.len(), 1);
         assert_eq!(grouped.conflicts.len(), 1);
         assert!(grouped.conflicts[0].same_source);
         let line = grouped.diagnostics[0].to_string();
-        assert!(
-            line.contains("x.csv:3 (0.5)") && line.contains("x.csv:9 (0.51)"),
-            "{line}"
-        );
+        assert!(line.contains("0.5 (x.csv: line 3)"), "{line}");
+        assert!(line.contains("0.51 (x.csv: line 9)"), "{line}");
     }
 
     #[test]

@@ -445,12 +445,12 @@ fn caveats(
     if reading.fallback {
         caveats.push(Caveat::AxisFallback { axis: reading.axis });
     }
-    if let Some((lower, upper)) = threshold.and_then(|t| t.lower.zip(t.upper)) {
-        if upper - lower > WIDE {
-            caveats.push(Caveat::NoModelNearThreshold {
-                decades: upper - lower,
-            });
-        }
+    if let Some((lower, upper)) = threshold.and_then(|t| t.lower.zip(t.upper))
+        && upper - lower > WIDE
+    {
+        caveats.push(Caveat::NoModelNearThreshold {
+            decades: upper - lower,
+        });
     }
     let weakest_n = read
         .iter()
@@ -540,11 +540,12 @@ fn sensitivity(curve: &Curve, reading: &Reading, shape: Shape, rules: &JudgeConf
         points.sort_by(|a, b| a.1.total_cmp(&b.1).then_with(|| a.0.cmp(&b.0)));
         judge_series(&series(curve, points.into_iter()), rules).shape
     };
+    let has = |i: usize, kind: &str| curve.points[i].flags.iter().any(|f| &**f == kind);
     let mut caveats = Vec::new();
     let put_back: Vec<(usize, f64)> = reading
         .left_out
         .iter()
-        .filter(|&&(i, _)| curve.points[i].left_out.is_some())
+        .filter(|&&(i, _)| has(i, flag::OFF_LADDER) && !has(i, flag::PARSE_FAILURE))
         .filter_map(|&(i, _)| Some((i, axis_coordinate(curve, reading, i)?)))
         .collect();
     if !put_back.is_empty() {
@@ -560,9 +561,8 @@ fn sensitivity(curve: &Curve, reading: &Reading, shape: Shape, rules: &JudgeConf
         flag::DISTILLED,
         flag::IMPLAUSIBLE_SCALE,
     ] {
-        let has = |i: usize| curve.points[i].flags.iter().any(|f| &**f == kind);
         let (unlike, rest): (Vec<_>, Vec<_>) =
-            reading.points.iter().copied().partition(|p| has(p.0));
+            reading.points.iter().copied().partition(|p| has(p.0, kind));
         if unlike.is_empty() || unlike.len() >= rest.len() {
             continue;
         }

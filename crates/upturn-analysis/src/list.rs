@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use upturn_stats::multiplicity::{benjamini_hochberg, benjamini_yekutieli};
 use upturn_stats::resample::quantile_sorted;
 use upturn_types::{
-    Axis, Caveat, Conflict, CountByShape, Curve, CurveId, Reason, Shape, ThresholdSpread, Verdict,
-    View,
+    Axis, Caveat, Conflict, CountByShape, Curve, CurveId, Shape, ThresholdSpread, Verdict, View,
 };
 
 /// Adjusts the p-values over each list (across models; along training) by
@@ -118,15 +117,6 @@ pub fn spread(verdicts: &[Verdict], curves: &[Curve], axis: Axis) -> Option<Thre
         quantiles: (!points.is_empty())
             .then(|| [0.0, 0.25, 0.5, 0.75, 1.0].map(|q| quantile_sorted(&points, q))),
     })
-}
-
-/// The verdicts on abilities that no model has yet: certified near-random throughout.
-#[must_use]
-pub fn nobody_has(verdicts: &[Verdict]) -> Vec<&Verdict> {
-    verdicts
-        .iter()
-        .filter(|v| v.shape == Shape::Flat && v.reason == Some(Reason::RandomThroughout))
-        .collect()
 }
 
 fn aggregates(curves: &[Curve]) -> Vec<&CurveId> {

@@ -111,6 +111,9 @@ fn along_training(curve: &Curve, model: &Text, points: &[usize], axis: Axis) -> 
         .iter()
         .filter_map(|&i| {
             let step = curve.points[i].checkpoint_step?;
+            if curve.points[i].left_out.is_some() {
+                return None;
+            }
             Some((
                 i,
                 if step == 0 {

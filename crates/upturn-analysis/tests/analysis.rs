@@ -297,3 +297,24 @@ fn flops_can_be_recomputed_for_all() {
     assert!((t.upper.expect("upper") - 21.0).abs() < 1e-9);
     assert!(only(&analysis).caveats.contains(&Caveat::FlopsDerived));
 }
+
+#[test]
+fn scores_that_could_not_be_parsed_are_not_evidence_of_chance() {
+    let mut rows = jump(3, 3);
+    for m in &mut rows {
+        m.chance = Some(0.0);
+    }
+    for m in &mut rows[..3] {
+        m.value = 0.0;
+        m.add_flag(flag::PARSE_FAILURE);
+    }
+    let analysis = run(rows);
+    let v = only(&analysis);
+    assert_eq!(v.n_models, 3);
+    assert_ne!(v.shape, Shape::Emergent);
+    assert!(
+        v.caveats
+            .iter()
+            .any(|c| matches!(c, Caveat::MembersLeftOut { models, .. } if models.len() == 3))
+    );
+}

@@ -70,6 +70,7 @@ const METRICS: &[(&str, Kind, &[&str])] = &[
     ("best_f1", Kind::Graded, &[]),
     ("hasans_f1", Kind::Graded, &[]),
     ("prob_norm", Kind::Graded, &["prob_mass"]),
+    ("choice_prob", Kind::Graded, &[]),
     ("pct_stereotype", Kind::Share, &[]),
     ("bleu", Kind::Overlap, &[]),
     ("bleu_multibleu", Kind::Overlap, &["bleu-multibleu"]),
@@ -94,10 +95,12 @@ const METRICS: &[(&str, Kind, &[&str])] = &[
         Kind::Unbounded,
         &["loglikelihood", "logprob"],
     ),
+    ("target_logprob", Kind::Unbounded, &[]),
     ("average", Kind::Composite, &["avg"]),
     (
         "normalized",
-        Kind::Composite,
+        // From 0 for a poor score to 1 for an excellent one, but not confined to it.
+        Kind::Unbounded,
         &["normalized preferred metric", "normalized_aggregate_score"],
     ),
     ("preferred_metric", Kind::Composite, &["preferred metric"]),
@@ -186,8 +189,6 @@ mod tests {
             "acc/em/f1",
             "average",
             "avg",
-            "normalized",
-            "normalized preferred metric",
             "preferred metric (raw)",
         ] {
             assert!(info(composite).composite, "{composite}");
