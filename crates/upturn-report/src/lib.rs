@@ -1,1 +1,28 @@
-//! Placeholder while the crate is being written.
+//! Verdicts as text, tables, figures and a page: pure functions of the records in `upturn-types`.
+//!
+//! Nothing here reads a file, a clock or the environment: the same analysis gives the
+//! same bytes. Texts from data are hostile until shown otherwise: terminals get no
+//! control characters, pages and figures no markup from them.
+
+mod chain;
+mod citation;
+mod curve;
+mod error;
+mod facts;
+mod figure;
+mod font;
+mod html;
+mod names;
+mod numbers;
+mod page_plot;
+mod palette;
+mod plot;
+mod scene;
+mod terminal;
+mod words;
+
+pub use citation::citation;
+pub use error::ReportError;
+pub use figure::{FigureOptions, figure_png, figure_svg};
+pub use html::{HtmlOptions, html};
+pub use terminal::{TextOptions, agreement, explain, summary};
