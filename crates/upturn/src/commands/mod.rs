@@ -1,0 +1,11 @@
+//! One file per command.
+
+pub mod analyze;
+pub mod completions;
+pub mod doctor;
+pub mod import;
+pub mod models;
+pub mod plot;
+pub mod published;
+pub mod report;
+pub mod tasks;

@@ -1,0 +1,195 @@
+//! Reading what the user named: files, folders, `published:NAME`, with their catalogues.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use globset::{Glob, GlobSet, GlobSetBuilder};
+use upturn_catalog::Catalog;
+use upturn_store::map::MapSpec;
+use upturn_store::{Import, ReadOptions, read};
+use upturn_types::{Diagnostic, Measurement, Severity};
+
+use crate::exit::{Exit, Failure};
+use crate::output;
+
+/// The prefix of built-in figures.
+pub const PUBLISHED: &str = "published:";
+/// Lines shown per severity before the rest is only counted.
+const SHOWN: usize = 20;
+
+/// What to read, and how.
+#[derive(Debug, clap::Args)]
+pub struct Inputs {
+    /// Files or folders of results, or published:NAME (gpt3, cot, palm, mmlu, bigbench, flan, all)
+    #[arg(required = true, value_name = "INPUT")]
+    pub inputs: Vec<String>,
+    /// How to read a table that is not Upturn's own: columns to fields
+    #[arg(long, value_name = "FILE.toml")]
+    pub map: Option<PathBuf>,
+    /// Models to add to the catalogue
+    #[arg(long, value_name = "FILE.toml")]
+    pub models: Vec<PathBuf>,
+    /// Tasks to add to the catalogue: chance, options, size
+    #[arg(long, value_name = "FILE.toml")]
+    pub tasks: Vec<PathBuf>,
+    /// Keep only families that match (a glob; may be repeated)
+    #[arg(long, value_name = "GLOB")]
+    pub family: Vec<String>,
+    /// Keep only tasks that match (a glob on TASK or TASK/SUBSET; may be repeated)
+    #[arg(long, value_name = "GLOB")]
+    pub task: Vec<String>,
+    /// Longest line or record accepted, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 64)]
+    pub max_line_mib: u64,
+    /// Show every message about the input
+    #[arg(long, short)]
+    pub verbose: bool,
+}
+
+/// The built-in catalogue with the user's files added.
+pub fn catalog(models: &[PathBuf], tasks: &[PathBuf]) -> Result<Catalog, Failure> {
+    let mut catalog = Catalog::builtin();
+    let text = |path: &PathBuf| {
+        std::fs::read_to_string(path)
+            .map_err(|e| Failure::usage(format!("cannot read {}: {e}", path.display())))
+    };
+    for path in models {
+        catalog
+            .add_models_toml(&text(path)?, &path.display().to_string())
+            .map_err(Failure::usage)?;
+    }
+    for path in tasks {
+        catalog
+            .add_tasks_toml(&text(path)?, &path.display().to_string())
+            .map_err(Failure::usage)?;
+    }
+    Ok(catalog)
+}
+
+impl Inputs {
+    /// Reads everything, filtered; messages are in the import, not yet shown.
+    pub fn read(&self) -> Result<Import, Failure> {
+        let catalog = catalog(&self.models, &self.tasks)?;
+        let map = match &self.map {
+            None => None,
+            Some(path) => Some(MapSpec::load(path).map_err(Failure::usage)?),
+        };
+        let families = globs(&self.family)?;
+        let tasks = globs(&self.task)?;
+        let (published, paths): (Vec<&String>, Vec<&String>) =
+            self.inputs.iter().partition(|i| i.starts_with(PUBLISHED));
+
+        let mut import = Import::default();
+        for name in published {
+            let loaded = upturn_store::published::load(&name[PUBLISHED.len()..], &catalog)
+                .map_err(Failure::usage)?;
+            import.measurements.extend(loaded.measurements);
+            import.diagnostics.extend(loaded.diagnostics);
+            import.n_rows += loaded.n_rows;
+            import.n_files += 1;
+        }
+        if !paths.is_empty() {
+            let paths: Vec<PathBuf> = paths.into_iter().map(PathBuf::from).collect();
+            let bar = progress_bar();
+            let progress = |done: usize, all: usize| {
+                bar.set_length(all as u64);
+                bar.set_position(done as u64);
+            };
+            let options = ReadOptions {
+                map,
+                line_limit_bytes: self.max_line_mib.saturating_mul(1 << 20),
+                progress: Some(&progress),
+                ..ReadOptions::default()
+            };
+            let read = read(&paths, &options, &catalog);
+            bar.finish_and_clear();
+            merge(&mut import, read);
+        }
+        import.measurements.retain(|m| {
+            families.as_ref().is_none_or(|g| g.is_match(&*m.family)) && matches_task(&tasks, m)
+        });
+        Ok(import)
+    }
+
+    /// Shows messages on stderr: every error, the first warnings and notes.
+    pub fn show(&self, diagnostics: &[Diagnostic]) {
+        for (severity, word) in [
+            (Severity::Error, "error"),
+            (Severity::Warning, "warning"),
+            (Severity::Note, "note"),
+        ] {
+            let all: Vec<_> = diagnostics
+                .iter()
+                .filter(|d| d.severity == severity)
+                .collect();
+            let shown = match severity {
+                _ if self.verbose => all.len(),
+                Severity::Error => SHOWN,
+                Severity::Warning | Severity::Note => SHOWN / 4,
+            };
+            for diagnostic in all.iter().take(shown) {
+                output::note(&format!("{word}: {diagnostic}"));
+            }
+            if all.len() > shown {
+                output::note(&format!(
+                    "{word}: {} more (--verbose shows all)",
+                    all.len() - shown
+                ));
+            }
+        }
+    }
+}
+
+/// The exit code that the messages call for.
+pub fn exit_for(diagnostics: &[Diagnostic]) -> Exit {
+    if diagnostics.iter().any(|d| d.severity == Severity::Error) {
+        Exit::Refused
+    } else {
+        Exit::Done
+    }
+}
+
+/// Whether a measurement's task matches; `TASK/SUBSET` and `TASK` both count.
+fn matches_task(globs: &Option<GlobSet>, m: &Measurement) -> bool {
+    let Some(globs) = globs else { return true };
+    globs.is_match(&*m.task)
+        || m.subset
+            .as_ref()
+            .is_some_and(|s| globs.is_match(format!("{}/{s}", m.task)))
+}
+
+/// Globs as one set, matching without regard to case.
+pub fn globs(patterns: &[String]) -> Result<Option<GlobSet>, Failure> {
+    if patterns.is_empty() {
+        return Ok(None);
+    }
+    let mut set = GlobSetBuilder::new();
+    for pattern in patterns {
+        let glob = globset::GlobBuilder::new(pattern)
+            .case_insensitive(true)
+            .build()
+            .or_else(|_| Glob::new(&globset::escape(pattern)))
+            .map_err(|e| Failure::usage(format!("'{pattern}' is not a pattern: {e}")))?;
+        set.add(glob);
+    }
+    set.build().map(Some).map_err(Failure::usage)
+}
+
+fn merge(into: &mut Import, from: Import) {
+    into.measurements.extend(from.measurements);
+    into.diagnostics.extend(from.diagnostics);
+    into.n_files += from.n_files;
+    into.n_files_refused += from.n_files_refused;
+    into.n_rows += from.n_rows;
+    for (format, count) in from.formats {
+        *into.formats.entry(format).or_default() += count;
+    }
+}
+
+fn progress_bar() -> indicatif::ProgressBar {
+    if std::io::stderr().is_terminal() {
+        indicatif::ProgressBar::new(0).with_message("reading")
+    } else {
+        indicatif::ProgressBar::hidden()
+    }
+}
