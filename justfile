@@ -1,0 +1,37 @@
+# The menu: `just` lists it.
+
+# List recipes
+default:
+    @just --list
+
+# The main job on published results
+demo:
+    cargo run --release -- analyze published:gpt3 --out out/gpt3
+
+# All tests
+test:
+    cargo test --workspace
+
+# What CI runs
+ci:
+    .ci/run
+
+# Format everything
+fmt:
+    cargo fmt --all
+
+# Arrows between crates, large files, stray line ends
+tidy:
+    cargo xtask tidy
+
+# Curves per second of the kink test, against numpy in benches/peers
+bench:
+    cargo bench -p upturn-stats --bench kink
+
+# Compare the statistics with scipy and statsmodels (needs a Python with both)
+check-stats python="python3":
+    {{python}} scripts/check_stats.py
+
+# Fuzz one parser: `just fuzz lm_eval_results` (needs cargo-fuzz and a nightly toolchain)
+fuzz target:
+    cargo fuzz run {{target}}
