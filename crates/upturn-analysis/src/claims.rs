@@ -157,7 +157,12 @@ fn rows(verdicts: &[Verdict], claim: &Claim) -> Vec<AgreementRow> {
         .into_iter()
         .map(|verdict| {
             let (agreement, reason) = judge(verdict, claim);
-            row(agreement, reason, Some(verdict))
+            let curve = format!(
+                "{}, {}",
+                verdict.key.task_name(),
+                verdict.key.setting_name()
+            );
+            row(agreement, format!("{curve}: {reason}"), Some(verdict))
         })
         .collect()
 }

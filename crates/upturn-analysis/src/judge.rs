@@ -22,6 +22,8 @@ const NULL_DRAWS: u32 = 100_000;
 const NOISE_DRAWS: u32 = 999;
 /// Points of the band that is drawn around the best fit.
 const BAND_POINTS: usize = 41;
+/// A band wider than this share of the range says nothing and is not drawn.
+const BAND_WIDTH_MAX: f64 = 0.5;
 
 /// The verdict on `curve` as read by `reading`.
 #[must_use]
@@ -284,11 +286,20 @@ fn drawn_band(series: &Series, fits: &CurveComparison, best: CurveModel) -> Vec<
     let xs: Vec<f64> = (0..BAND_POINTS)
         .map(|i| first + (last - first) * i as f64 / (BAND_POINTS - 1) as f64)
         .collect();
-    band(series, fits, best, &xs, 0.95)
+    let band: Vec<_> = band(series, fits, best, &xs, 0.95)
         .into_iter()
         .zip(xs)
         .map(|((lower, upper), x)| (x, lower, upper))
-        .collect()
+        .collect();
+    // Where the information is all but singular (scores at the floor throughout), the
+    // normal approximation gives a band as wide as the range: no band says more.
+    let range = fits.ceiling - fits.chance;
+    let said = |&(_, lower, upper): &(f64, f64, f64)| upper - lower <= BAND_WIDTH_MAX * range;
+    if band.iter().all(said) {
+        band
+    } else {
+        Vec::new()
+    }
 }
 
 fn evidence(

@@ -38,12 +38,49 @@ pub struct Inputs {
     /// Keep only tasks that match (a glob on TASK or TASK/SUBSET; may be repeated)
     #[arg(long, value_name = "GLOB")]
     pub task: Vec<String>,
+    /// Keep only methods that match (a glob such as direct, cot*; may be repeated)
+    #[arg(long, value_name = "GLOB")]
+    pub method: Vec<String>,
+    /// Keep only metrics that match (a glob; may be repeated)
+    #[arg(long, value_name = "GLOB")]
+    pub metric: Vec<String>,
+    /// Keep only this many examples in the prompt: 5, or a range such as 2.. or 1..8
+    #[arg(long, value_name = "N", value_parser = Shots::parse)]
+    pub shots: Option<Shots>,
     /// Longest line or record accepted, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 64)]
     pub max_line_mib: u64,
     /// Show every message about the input
     #[arg(long, short)]
     pub verbose: bool,
+}
+
+/// A range of numbers of examples, both ends included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shots {
+    fewest: u32,
+    most: u32,
+}
+
+impl Shots {
+    fn parse(text: &str) -> Result<Shots, String> {
+        let number = |part: &str, open: u32| match part {
+            "" => Some(open),
+            _ => part.parse().ok(),
+        };
+        let ends = match text.split_once("..") {
+            Some((from, to)) => number(from, 0).zip(number(to, u32::MAX)),
+            None => text.parse().ok().map(|n| (n, n)),
+        };
+        match ends {
+            Some((fewest, most)) if fewest <= most => Ok(Shots { fewest, most }),
+            _ => Err("expected a number such as 5, or a range such as 2.. or 1..8".to_owned()),
+        }
+    }
+
+    fn holds(self, shots: Option<u32>) -> bool {
+        shots.is_some_and(|s| (self.fewest..=self.most).contains(&s))
+    }
 }
 
 /// The built-in catalogue with the user's files added.
@@ -76,6 +113,8 @@ impl Inputs {
         };
         let families = globs(&self.family)?;
         let tasks = globs(&self.task)?;
+        let methods = globs(&self.method)?;
+        let metrics = globs(&self.metric)?;
         let (published, paths): (Vec<&String>, Vec<&String>) =
             self.inputs.iter().partition(|i| i.starts_with(PUBLISHED));
 
@@ -106,7 +145,11 @@ impl Inputs {
             merge(&mut import, read);
         }
         import.measurements.retain(|m| {
-            families.as_ref().is_none_or(|g| g.is_match(&*m.family)) && matches_task(&tasks, m)
+            families.as_ref().is_none_or(|g| g.is_match(&*m.family))
+                && methods.as_ref().is_none_or(|g| g.is_match(&*m.method))
+                && metrics.as_ref().is_none_or(|g| g.is_match(&*m.metric))
+                && self.shots.is_none_or(|s| s.holds(m.shots))
+                && matches_task(&tasks, m)
         });
         Ok(import)
     }
@@ -191,5 +234,22 @@ fn progress_bar() -> indicatif::ProgressBar {
         indicatif::ProgressBar::new(0).with_message("reading")
     } else {
         indicatif::ProgressBar::hidden()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shots_are_a_number_or_a_range() {
+        let holds = |text: &str, shots| Shots::parse(text).expect("valid").holds(Some(shots));
+        assert!(holds("5", 5) && !holds("5", 4));
+        assert!(holds("2..", 64) && !holds("2..", 1));
+        assert!(holds("1..8", 8) && holds("..8", 0) && !holds("..8", 9));
+        assert!(!Shots::parse("2..").expect("valid").holds(None));
+        for wrong in ["", "x", "8..1", "-1", "1...2"] {
+            assert!(Shots::parse(wrong).is_err(), "{wrong}");
+        }
     }
 }

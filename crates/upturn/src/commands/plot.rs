@@ -44,7 +44,7 @@ pub fn run(args: &Args) -> Outcome {
         .verdicts
         .iter()
         .filter(|v| args.training || v.view == View::Across)
-        .filter(|v| !v.points.is_empty())
+        .filter(|v| v.n_models > 1)
         .take(args.limit)
         .collect();
     if chosen.is_empty() {
