@@ -320,7 +320,8 @@ fn beta_quantile(a: f64, b: f64, p: f64, q: f64) -> f64 {
         } else {
             0.5 * (low + high)
         };
-        if (next - x).abs() <= 2e-16 * x {
+        // A few units in the last place: closer steps only hop between neighbours.
+        if (next - x).abs() <= 1e-15 * x {
             return next;
         }
         x = next;

@@ -15,7 +15,7 @@ use crate::schema::{FormatVersion, VersionError};
 /// [`StoreError`] when the file cannot be written.
 pub fn write(path: &Path, analysis: &Analysis) -> Result<(), StoreError> {
     write_whole(path, |out| {
-        serde_json::to_writer_pretty(&mut *out, analysis).map_err(|e| {
+        serde_json::to_writer(&mut *out, analysis).map_err(|e| {
             if e.is_io() {
                 StoreError::io("write", path, e.into())
             } else {
