@@ -30,12 +30,7 @@ const BAND_WIDTH_MAX: f64 = 0.5;
 pub fn judge(curve: &Curve, reading: &Reading, config: &AnalysisConfig) -> Verdict {
     let series = series(curve, reading.points.iter().copied());
     let along = matches!(reading.view, View::Training(_));
-    let rules = JudgeConfig {
-        near_margin: config.near_margin,
-        substantial_margin: config.substantial_margin,
-        alpha: config.alpha,
-        min_span: reading.axis.min_span(),
-    };
+    let rules = rules(reading, config);
     let judgement = shape(curve, &series, along, &rules);
     let threshold = threshold(curve, reading, &judgement, config.alpha);
     let seed = seed_of(curve, reading, config.seed);
@@ -109,6 +104,23 @@ pub fn judge(curve: &Curve, reading: &Reading, config: &AnalysisConfig) -> Verdi
         breakthrough: shown.breakthrough,
         caveats,
         needs,
+    }
+}
+
+/// The shape of `curve` as read by `reading`, without its evidence.
+#[must_use]
+pub fn shape_only(curve: &Curve, reading: &Reading, config: &AnalysisConfig) -> Shape {
+    let series = series(curve, reading.points.iter().copied());
+    let along = matches!(reading.view, View::Training(_));
+    shape(curve, &series, along, &rules(reading, config)).shape
+}
+
+fn rules(reading: &Reading, config: &AnalysisConfig) -> JudgeConfig {
+    JudgeConfig {
+        near_margin: config.near_margin,
+        substantial_margin: config.substantial_margin,
+        alpha: config.alpha,
+        min_span: reading.axis.min_span(),
     }
 }
 

@@ -12,6 +12,7 @@
 
 pub mod claims;
 pub mod curves;
+pub mod families;
 pub mod items;
 pub mod judge;
 pub mod list;
@@ -19,7 +20,12 @@ pub mod needs;
 pub mod views;
 
 use rayon::prelude::*;
-use upturn_types::{Analysis, AnalysisConfig, Measurement, Provenance, Verdict, flag};
+use upturn_types::{
+    Analysis, AnalysisConfig, Measurement, Provenance, Sensitivity, Verdict, View, flag,
+};
+
+/// Near-random margins under which verdicts are counted again, as shares of the range.
+const NEAR_MARGINS: [f64; 3] = [0.02, 0.05, 0.10];
 
 /// Analyses measurements.
 ///
@@ -52,6 +58,8 @@ pub fn analyze(measurements: Vec<Measurement>, config: &AnalysisConfig) -> Analy
     list::sort(&mut verdicts);
     let counts = list::counts(&verdicts, &curves);
     let spread = list::spread(&verdicts, &curves, config.axis);
+    let tasks = families::tasks(&verdicts, config.axis);
+    let sensitivity = sensitivity(&curves, config);
 
     Analysis {
         format_version: Analysis::FORMAT_VERSION,
@@ -64,9 +72,41 @@ pub fn analyze(measurements: Vec<Measurement>, config: &AnalysisConfig) -> Analy
         verdicts,
         counts,
         spread,
+        tasks,
+        sensitivity,
         conflicts,
         references,
         agreement: Vec::new(),
         diagnostics,
     }
+}
+
+/// Counts across models under other margins: δ of 2, 5 and 10% of the range, with Δ at least
+/// 10% and twice δ. Margins are a convention, and this shows how much hangs on it.
+fn sensitivity(curves: &[upturn_types::Curve], config: &AnalysisConfig) -> Vec<Sensitivity> {
+    NEAR_MARGINS
+        .into_iter()
+        .map(|near_margin| {
+            let config = AnalysisConfig {
+                near_margin,
+                substantial_margin: f64::max(0.10, 2.0 * near_margin),
+                ..config.clone()
+            };
+            let shapes: Vec<_> = curves
+                .par_iter()
+                .filter(|curve| !curve.aggregate)
+                .flat_map_iter(|curve| {
+                    views::views(curve, &config)
+                        .into_iter()
+                        .filter(|reading| reading.view == View::Across)
+                        .map(|reading| judge::shape_only(curve, &reading, &config))
+                })
+                .collect();
+            Sensitivity {
+                near_margin,
+                substantial_margin: config.substantial_margin,
+                counts: list::count_shapes(&shapes),
+            }
+        })
+        .collect()
 }

@@ -82,6 +82,20 @@ pub fn counts(verdicts: &[Verdict], curves: &[Curve]) -> Vec<CountByShape> {
         .collect()
 }
 
+/// The same for shapes across models alone.
+#[must_use]
+pub fn count_shapes(shapes: &[Shape]) -> Vec<CountByShape> {
+    Shape::ALL
+        .into_iter()
+        .map(|shape| CountByShape {
+            shape,
+            across: shapes.iter().filter(|s| **s == shape).count(),
+            training: 0,
+        })
+        .filter(|c| c.across > 0)
+        .collect()
+}
+
 /// How the certified thresholds across models spread over `axis`.
 #[must_use]
 pub fn spread(verdicts: &[Verdict], curves: &[Curve], axis: Axis) -> Option<ThresholdSpread> {

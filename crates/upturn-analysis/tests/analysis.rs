@@ -318,3 +318,59 @@ fn scores_that_could_not_be_parsed_are_not_evidence_of_chance() {
             .any(|c| matches!(c, Caveat::MembersLeftOut { models, .. } if models.len() == 3))
     );
 }
+
+/// The rows of a jump for another family, its scales moved up by `decades`.
+fn family(name: &str, near: usize, above: usize, decades: f64) -> Vec<Measurement> {
+    let mut rows = jump(near, above);
+    for m in &mut rows {
+        m.family = name.into();
+        m.flops = m.flops.map(|c| c * 10f64.powf(decades));
+    }
+    rows
+}
+
+#[test]
+fn families_are_compared_by_task_and_never_pooled() {
+    let mut rows = family("A", 3, 3, 0.0);
+    rows.extend(family("B", 3, 3, 0.3));
+    rows.extend(family("C", 2, 1, 0.0));
+    let analysis = run(rows);
+    let [task] = &analysis.tasks[..] else {
+        panic!("{:?}", analysis.tasks)
+    };
+    assert_eq!(task.families.len(), 3);
+    assert_eq!((task.n_informative, task.shape), (2, Some(Shape::Emergent)));
+    // C has three sizes: undecided, but its certified interval (19, 20] counts.
+    assert_eq!((task.n_bounded, task.common), (3, None));
+    assert!(task.heterogeneity.is_some());
+
+    let mut rows = family("A", 3, 3, 0.0);
+    rows.extend(family("B", 3, 3, 0.3));
+    let agreed = run(rows);
+    let (lower, upper) = agreed.tasks[0].common.expect("overlap");
+    assert!((lower - 20.3).abs() < 1e-9 && (upper - 21.0).abs() < 1e-9);
+    assert!(agreed.tasks[0].heterogeneity.is_none());
+}
+
+#[test]
+fn margins_are_varied_and_the_default_one_gives_the_counts_shown() {
+    let mut rows = jump(3, 3);
+    for m in jump(6, 0) {
+        rows.push(Measurement {
+            task: "never".into(),
+            ..m
+        });
+    }
+    let analysis = run(rows);
+    assert_eq!(analysis.sensitivity.len(), 3);
+    let at = |margin: f64| {
+        let found = analysis
+            .sensitivity
+            .iter()
+            .find(|s| s.near_margin == margin);
+        found.expect("varied").counts.clone()
+    };
+    assert_eq!(at(0.05), analysis.counts);
+    // Within 2% of the range, 2,000 items cannot certify chance any more.
+    assert_ne!(at(0.02), at(0.05));
+}

@@ -14,6 +14,7 @@ use upturn_types::{
 use crate::chain;
 use crate::citation;
 use crate::facts;
+use crate::families;
 use crate::names::visible;
 use crate::numbers::{self, Signs, plural};
 use crate::page_plot;
@@ -84,6 +85,8 @@ struct Page {
     codes: Vec<(&'static str, &'static str)>,
     diagnostics: Vec<(&'static str, String)>,
     more_diagnostics: Option<String>,
+    tasks: Vec<(String, String)>,
+    margins: Vec<String>,
     conflicts: Vec<ConflictRow>,
     more_conflicts: Option<String>,
     references: Vec<Reference>,
@@ -322,6 +325,11 @@ fn page(analysis: &Analysis, options: &HtmlOptions) -> Page {
                 }
             })
             .collect(),
+        tasks: families::tasks(analysis, Signs::new(true))
+            .into_iter()
+            .map(|(name, sentence)| (visible(&name), visible(&sentence)))
+            .collect(),
+        margins: families::sensitivity(analysis),
         terms: terms(analysis),
         codes: words::CAVEAT_CODES
             .iter()

@@ -9,6 +9,7 @@ mod citation;
 mod curve;
 mod error;
 mod facts;
+mod families;
 mod figure;
 mod font;
 mod html;

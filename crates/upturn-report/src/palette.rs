@@ -92,6 +92,8 @@ mod tests {
             verdicts: Vec::new(),
             counts: Vec::new(),
             spread: None,
+            tasks: Vec::new(),
+            sensitivity: Vec::new(),
             conflicts: Vec::new(),
             references: Vec::new(),
             agreement: Vec::new(),

@@ -341,6 +341,8 @@ pub(crate) mod tests {
             verdicts: vec![verdict],
             counts: Vec::new(),
             spread: None,
+            tasks: Vec::new(),
+            sensitivity: Vec::new(),
             conflicts: Vec::new(),
             references: Vec::new(),
             agreement: Vec::new(),

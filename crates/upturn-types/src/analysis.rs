@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Axis, Curve, CurveKey, Diagnostic, Measurement, Scale, Shape, Text, Verdict};
+use crate::{Axis, Curve, CurveId, CurveKey, Diagnostic, Measurement, Scale, Shape, Text, Verdict};
 
 /// The choices under which verdicts are given; printed with every one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -97,6 +97,80 @@ pub struct ThresholdSpread {
     pub quantiles: Option<[f64; 5]>,
 }
 
+/// A family's verdict on a task that several families were measured on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FamilyVerdict {
+    /// Family, with its tuning where it has one.
+    pub family: Text,
+    /// The curve.
+    pub curve: CurveId,
+    /// Its shape across models.
+    pub shape: Shape,
+}
+
+/// How the families' threshold estimates scatter (DerSimonian and Laird 1986).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Heterogeneity {
+    /// Cochran's Q.
+    pub q: f64,
+    /// p of "all families have one threshold" (χ² with families − 1 degrees of freedom).
+    pub p: f64,
+    /// Variance between families τ², in squared units of the axis.
+    pub tau2: f64,
+    /// Random-effects mean on the axis.
+    pub mean: f64,
+    /// Its standard error.
+    pub mean_se: f64,
+    /// Share I² of the scatter that is between families.
+    pub i2: f64,
+}
+
+/// One task, measured alike on several families.
+///
+/// Families are never pooled into one curve: differences between them would look like
+/// a curve that is not monotone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskVerdict {
+    /// Task.
+    pub task: Text,
+    /// Part of the task.
+    pub subset: Option<Text>,
+    /// Split.
+    pub split: Option<Text>,
+    /// Method.
+    pub method: Text,
+    /// Examples in the prompt.
+    pub shots: Option<u32>,
+    /// Answer filter.
+    pub filter: Option<Text>,
+    /// Metric.
+    pub metric: Text,
+    /// The families, sorted by name.
+    pub families: Vec<FamilyVerdict>,
+    /// Families whose shape is decided.
+    pub n_informative: usize,
+    /// The shape that more than half of the informative families have; `None` is mixed.
+    pub shape: Option<Shape>,
+    /// Families whose threshold is bounded on both sides, on the axis of the analysis.
+    pub n_bounded: usize,
+    /// What all bounded intervals share, as coordinates (lower, upper]; `None` where they
+    /// have nothing in common, or fewer than two are bounded.
+    pub common: Option<(f64, f64)>,
+    /// Scatter of the thresholds, where two or more are bounded and they share nothing.
+    pub heterogeneity: Option<Heterogeneity>,
+}
+
+/// Counts under another near-random margin: how much the verdicts hang on a convention.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sensitivity {
+    /// Near-random margin δ as a share of the range.
+    pub near_margin: f64,
+    /// Substantial margin Δ as a share of the range.
+    pub substantial_margin: f64,
+    /// Verdicts across models per shape (averages not counted twice).
+    pub counts: Vec<CountByShape>,
+}
+
 /// How a verdict compares with a published claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -145,6 +219,10 @@ pub struct Analysis {
     pub counts: Vec<CountByShape>,
     /// Spread of thresholds across models.
     pub spread: Option<ThresholdSpread>,
+    /// Tasks that two or more families were measured on alike.
+    pub tasks: Vec<TaskVerdict>,
+    /// Counts under other margins.
+    pub sensitivity: Vec<Sensitivity>,
     /// Conflicts between rows.
     pub conflicts: Vec<Conflict>,
     /// Human, random and other reference rows.

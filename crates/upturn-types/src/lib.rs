@@ -18,8 +18,8 @@ mod scale;
 mod verdict;
 
 pub use analysis::{
-    Agreement, AgreementRow, Analysis, AnalysisConfig, Conflict, CountByShape, Provenance,
-    ThresholdSpread,
+    Agreement, AgreementRow, Analysis, AnalysisConfig, Conflict, CountByShape, FamilyVerdict,
+    Heterogeneity, Provenance, Sensitivity, TaskVerdict, ThresholdSpread,
 };
 pub use curve::{Curve, CurveId, CurveKey, CurvePoint, View};
 pub use diagnostic::{Diagnostic, Severity};

@@ -8,6 +8,7 @@ use upturn_types::{
 
 use super::{Term, TextOptions, Tone, fit, pad, picture, width};
 use crate::facts;
+use crate::families;
 use crate::numbers::{self, plural};
 use crate::plot::{Index, Series};
 use crate::words;
@@ -59,6 +60,8 @@ pub fn summary(analysis: &Analysis, options: &TextOptions) -> String {
     }
     undecided(&mut term, analysis, options, &mut legend, &index, &shared);
     counts(&mut term, analysis);
+    margins(&mut term, analysis);
+    families(&mut term, analysis, options);
     nobody(&mut term, analysis, options);
     let spread = facts::spread(analysis);
     if !spread.is_empty() {
@@ -590,6 +593,37 @@ fn counts(term: &mut Term, analysis: &Analysis) {
             Tone::Quiet,
         );
     }
+}
+
+/// Counts under other margins.
+fn margins(term: &mut Term, analysis: &Analysis) {
+    let lines = families::sensitivity(analysis);
+    if lines.is_empty() {
+        return;
+    }
+    term.heading("Under other margins");
+    for line in lines {
+        term.paragraph(&line, 2, "", Tone::Plain);
+    }
+}
+
+/// Tasks that several families were measured on alike.
+fn families(term: &mut Term, analysis: &Analysis, options: &TextOptions) {
+    let tasks = families::tasks(analysis, term.signs);
+    if tasks.is_empty() {
+        return;
+    }
+    term.heading(&format!(
+        "One task, several families ({})",
+        numbers::integer(tasks.len() as u64)
+    ));
+    let shown = options.limit.unwrap_or(usize::MAX).min(tasks.len());
+    for (name, sentence) in &tasks[..shown] {
+        let name = term.clean(name);
+        let sentence = term.clean(sentence);
+        term.paragraph(&format!("{name}: {sentence}"), 2, "", Tone::Plain);
+    }
+    left_out(term, tasks.len(), shown);
 }
 
 fn nobody(term: &mut Term, analysis: &Analysis, options: &TextOptions) {

@@ -608,6 +608,8 @@ pub fn analysis() -> Analysis {
             n_before: 1,
             quantiles: Some([20.5, 21.4, 22.22, 22.8, 22.93]),
         }),
+        tasks: Vec::new(),
+        sensitivity: Vec::new(),
         conflicts: vec![Conflict {
             key: wic,
             model: "GPT-3 175B".into(),
