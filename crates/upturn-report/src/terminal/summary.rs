@@ -88,11 +88,27 @@ fn shown<'v, 'a>(verdicts: &'v [&'a Verdict], options: &TextOptions) -> &'v [&'a
     &verdicts[..options.limit.unwrap_or(usize::MAX).min(verdicts.len())]
 }
 
+/// Rows shown of one reason for being undecided, unless a limit is asked for: the list is
+/// there to show what is missing, and the files hold all of it.
+const UNDECIDED_SHOWN: usize = 12;
+
+/// The undecided of one reason, those of which most is known first.
+fn telling(mut verdicts: Vec<&Verdict>) -> Vec<&Verdict> {
+    verdicts.sort_by_key(|v| {
+        let certified = v.threshold.as_ref().is_some_and(|t| t.is_certified());
+        std::cmp::Reverse((certified, v.n_models))
+    });
+    verdicts
+}
+
 fn left_out(term: &mut Term, all: usize, shown: usize) {
     if all > shown {
         let ellipsis = term.signs.ellipsis;
         term.paragraph(
-            &format!("and {} more", numbers::integer((all - shown) as u64)),
+            &format!(
+                "and {} more (--limit shows as many as you like)",
+                numbers::integer((all - shown) as u64)
+            ),
             2,
             &format!("{ellipsis} "),
             Tone::Quiet,
@@ -509,7 +525,9 @@ fn undecided(
         if alike && !first.is_empty() {
             term.paragraph(&first, 0, "would decide them: ", Tone::Plain);
         }
-        let shown = shown(&verdicts, options);
+        let verdicts = telling(verdicts);
+        let limit = options.limit.unwrap_or(UNDECIDED_SHOWN);
+        let shown = &verdicts[..limit.min(verdicts.len())];
         legend.note(shown);
         for v in shown {
             undecided_row(term, v, shared, !alike);
