@@ -80,7 +80,7 @@ pub struct Choices {
     #[arg(long)]
     pub include_off_ladder: bool,
     /// Threads; all cores by default
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
     pub jobs: Option<u16>,
 }
 

@@ -52,6 +52,9 @@ pub fn run(args: &Args) -> Outcome {
             output::print(&serde_json::to_string_pretty(found.entry).unwrap_or_default());
         } else {
             let mut text = upturn_catalog::explain(found.entry);
+            if !text.ends_with('\n') {
+                text.push('\n');
+            }
             if let Some(step) = found.step {
                 let count = |v: Option<f64>| v.map_or("unknown".to_owned(), |v| format!("{v:.4e}"));
                 let _infallible = writeln!(
@@ -80,7 +83,10 @@ pub fn run(args: &Args) -> Outcome {
         output::print(&serde_json::to_string_pretty(&shown).unwrap_or_default());
         return Ok(Exit::Done);
     }
-    let mut text = String::new();
+    let mut text = String::from(
+        "N parameters, D training tokens, C training FLOPs (* computed as 6ND); \
+         `upturn models NAME` explains one model\n\n",
+    );
     for family in catalog.families() {
         if families.as_ref().is_some_and(|g| !g.is_match(family.name)) {
             continue;

@@ -10,12 +10,9 @@ use crate::output;
 /// Arguments.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Show one task
+    /// Show one task, or those that match a glob such as 'mmlu_*'
     #[arg(value_name = "TASK")]
     pub name: Option<String>,
-    /// Keep only tasks that match (a glob)
-    #[arg(long, value_name = "GLOB")]
-    pub task: Vec<String>,
     /// Tasks to add to the catalogue
     #[arg(long, value_name = "FILE.toml")]
     pub tasks: Vec<PathBuf>,
@@ -27,8 +24,9 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: &Args) -> Outcome {
     let catalog = catalog(&[], &args.tasks)?;
-    let wanted = globs(&args.task)?;
-    let shown: Vec<_> = match &args.name {
+    let wanted = globs(args.name.as_slice())?;
+    let is_glob = |name: &String| name.contains(['*', '?', '[', '{']);
+    let shown: Vec<_> = match args.name.as_ref().filter(|name| !is_glob(name)) {
         Some(name) => match catalog.find_task(name) {
             Some(task) => vec![task],
             None => {
@@ -49,6 +47,9 @@ pub fn run(args: &Args) -> Outcome {
             .filter(|t| wanted.as_ref().is_none_or(|g| g.is_match(&*t.name)))
             .collect(),
     };
+    if shown.is_empty() {
+        return Err(Failure::usage("no task matches; `upturn tasks` lists all"));
+    }
     if args.json {
         output::print(&serde_json::to_string_pretty(&shown).unwrap_or_default());
         return Ok(Exit::Done);
@@ -65,7 +66,7 @@ pub fn run(args: &Args) -> Outcome {
             .collect();
         let _infallible = writeln!(
             text,
-            "{:<44} chance {chance:<8} {:<28} {}",
+            "{:<44} chance {chance:<8} {:<44} {}",
             task.name,
             sizes.join(", "),
             task.source
