@@ -1,8 +1,9 @@
 //! Kink tests per second on series of eight models: fits, comparison, and 999 bootstrap
 //! draws, each with the logistic, the hinge, the `yhinge` and the step refitted.
 //!
-//! `UPTURN_BENCH_CURVES=5000 cargo bench -p upturn-stats --bench kink` is the whole
-//! workload; by default a part of it. The peer is `benches/peers/kink_numpy.py`, which
+//! Curves per second with the binomial, the beta-binomial and the likelihood that each
+//! curve asks for. `UPTURN_BENCH_CURVES=5000 cargo bench -p upturn-stats --bench kink` is the
+//! whole workload; by default 200 curves. The peer is `benches/peers/kink_numpy.py`, which
 //! simulates the same series.
 
 use divan::counter::ItemsCount;
@@ -67,44 +68,44 @@ fn run(all: &[Series], likelihood: LikelihoodChoice, early_stopping: bool) -> us
         .count()
 }
 
+fn bench(bencher: divan::Bencher, likelihood: LikelihoodChoice, early_stopping: bool) {
+    let all: Vec<Series> = (0..n_curves(200)).map(series).collect();
+    bencher
+        .counter(ItemsCount::new(all.len()))
+        .bench(|| run(&all, likelihood, early_stopping));
+}
+
 /// Every curve, every draw, binomial likelihood.
 #[divan::bench(sample_count = 3, sample_size = 1)]
 fn binomial_all_draws(bencher: divan::Bencher) {
-    let all: Vec<Series> = (0..n_curves(500)).map(series).collect();
-    bencher
-        .counter(ItemsCount::new(all.len()))
-        .bench(|| run(&all, LikelihoodChoice::Binomial, false));
+    bench(bencher, LikelihoodChoice::Binomial, false);
+}
+
+/// Every curve, every draw, beta-binomial likelihood.
+#[divan::bench(sample_count = 3, sample_size = 1)]
+fn beta_binomial_all_draws(bencher: divan::Bencher) {
+    bench(bencher, LikelihoodChoice::BetaBinomial, false);
 }
 
 /// Every curve, every draw, the likelihood that each curve asks for.
-#[divan::bench(sample_count = 1, sample_size = 1)]
+#[divan::bench(sample_count = 3, sample_size = 1)]
 fn auto_all_draws(bencher: divan::Bencher) {
-    let all: Vec<Series> = (0..n_curves(50)).map(series).collect();
-    bencher
-        .counter(ItemsCount::new(all.len()))
-        .bench(|| run(&all, LikelihoodChoice::Auto, false));
+    bench(bencher, LikelihoodChoice::Auto, false);
 }
 
 /// Every curve, draws until the decision is certain, the likelihood that each asks for.
-#[divan::bench(sample_count = 1, sample_size = 1)]
+#[divan::bench(sample_count = 3, sample_size = 1)]
 fn auto_early_stopping(bencher: divan::Bencher) {
-    let all: Vec<Series> = (0..n_curves(50)).map(series).collect();
-    bencher
-        .counter(ItemsCount::new(all.len()))
-        .bench(|| run(&all, LikelihoodChoice::Auto, true));
+    bench(bencher, LikelihoodChoice::Auto, true);
 }
 
-/// The fits and their comparison alone.
+/// The fits and their comparison alone, leave-one-out included.
 #[divan::bench(sample_count = 3, sample_size = 1)]
 fn fits_alone(bencher: divan::Bencher) {
-    let all: Vec<Series> = (0..n_curves(100)).map(series).collect();
-    let fit = FitConfig {
-        leave_one_out: false,
-        ..FitConfig::default()
-    };
+    let all: Vec<Series> = (0..n_curves(200)).map(series).collect();
     bencher.counter(ItemsCount::new(all.len())).bench(|| {
         all.par_iter()
-            .filter_map(|series| compare(series, &fit))
+            .filter_map(|series| compare(series, &FitConfig::default()))
             .count()
     });
 }

@@ -137,6 +137,40 @@ fn equal_scores_are_a_constant() {
     assert_eq!(sharpness(&series, &found), None);
 }
 
+/// With a handful of models AICc is infinite for the richer curves, so that the constant
+/// would win over a jump from 3% to 92%.
+#[test]
+fn too_few_models_have_no_best() {
+    let x = [20.0, 21.0, 22.0, 23.0, 24.0, 25.0];
+    let k = [56, 60, 58, 1834, 1850, 1840];
+    for (likelihood, needed) in [
+        (LikelihoodChoice::Binomial, 5),
+        (LikelihoodChoice::BetaBinomial, 6),
+        (LikelihoodChoice::Gaussian, 6),
+    ] {
+        let config = FitConfig {
+            likelihood,
+            ..FitConfig::default()
+        };
+        for n_models in 4..=6 {
+            let series = Series::binomial(&x[..n_models], &k[..n_models], N, 0.0);
+            let found = compare(&series, &config).unwrap();
+            let total: f64 = found.fits.iter().map(|fit| fit.weight).sum();
+            if n_models < needed {
+                assert_eq!(
+                    (found.best, total),
+                    (None, 0.0),
+                    "{likelihood:?} {n_models}"
+                );
+            } else {
+                assert!(found.best.is_some(), "{likelihood:?} {n_models}");
+                assert!((total - 1.0).abs() < 1e-12);
+            }
+            assert!(found.fit(CurveModel::Const).unwrap().aicc.is_some());
+        }
+    }
+}
+
 #[test]
 fn each_curve_recovers_itself() {
     let rows: [(CurveModel, Vec<f64>, f64); 6] = [
@@ -425,6 +459,20 @@ fn a_step_is_a_kink_and_a_logistic_is_not() {
 }
 
 #[test]
+fn a_kink_is_not_claimed_from_few_models_or_items() {
+    let jump = |models: usize, n: u64| {
+        let series = drawn(models, n, 0.25, 8, |x| if x < 21.3 { 0.26 } else { 0.6 });
+        let found = compare(&series, &binomial()).unwrap();
+        kink_test(&series, &found, true, &full(199))
+            .unwrap()
+            .verdict
+    };
+    assert_eq!(jump(12, 300), KinkVerdict::Kink);
+    assert_ne!(jump(4, 2000), KinkVerdict::Kink);
+    assert_ne!(jump(8, 300), KinkVerdict::Kink);
+}
+
+#[test]
 fn a_weak_hinge_on_few_models_is_undetermined() {
     let hinge = |x: f64| predict(CurveModel::Hinge, &[-2.5, 1.2, 21.2], 0.0, 0.0, 1.0, x);
     let mut seen = 0;
@@ -635,7 +683,11 @@ fn extreme_series_do_no_harm() {
                 let width = sharpness(&series, &found).map(|s| s.width);
                 assert!(width.is_none_or(|w| w > 0.0));
                 let range = |b: &(f64, f64)| chance <= b.0 && b.0 <= b.1 && b.1 <= 1.0;
-                assert!(band(&series, &found, CurveModel::Hinge, &x, 0.9).iter().all(range));
+                assert!(
+                    band(&series, &found, CurveModel::Hinge, &x, 0.9)
+                        .iter()
+                        .all(range)
+                );
             }
         }
     }

@@ -264,11 +264,20 @@ fn trials(all: &BTreeMap<&'static str, Series>) -> Vec<Trial> {
         move || {
             let config = FitConfig {
                 pooled_families: true,
-                leave_one_out: false,
+                leave_one_out: true,
                 ..FitConfig::default()
             };
             let pooled = compare(&arithmetic, &config).ok_or("no comparison")?;
             same("likelihood", pooled.likelihood.as_str(), "beta_binomial")?;
+            let score = |model| {
+                let scores = &pooled.leave_one_scale_out;
+                scores
+                    .iter()
+                    .find(|s| s.0 == model)
+                    .map_or(f64::NAN, |s| s.1)
+            };
+            let order = [Hinge, Logistic, Gompertz, Const].map(score);
+            same("predictive order", order.is_sorted_by(|a, b| a > b), true)?;
             same(
                 "best without yhinge",
                 pooled

@@ -4,7 +4,7 @@ use upturn_types::{CurveComparison, CurveModel};
 
 use super::breakpoint::is_degenerate;
 use super::compare::{family_of, pearson_phi, restore};
-use super::likelihood::{Family, Rising, term};
+use super::likelihood::{Family, Spread, term};
 use super::models::{Link, features, probability};
 use super::points::Points;
 use crate::Series;
@@ -54,13 +54,12 @@ pub fn band(
         a * f[0] + b * f[1]
     };
     let mut info = [[0.0; 3]; 3];
-    let mut norm = (f64::NAN, Rising::default());
+    let mut spread = Spread::new(curve.dispersion);
     for (i, &x) in points.x.iter().enumerate() {
         let response = link.response(eta(x));
         let pq = probability(&response, points.chance, points.ceiling);
         let slope = points.range() * response.d1;
-        let weight =
-            term(family, &points, i, pq, curve.dispersion, &mut norm).info_p * slope * slope;
+        let weight = term(family, &points, i, pq, &mut spread).info_p * slope * slope;
         let g = gradient(x);
         for p in 0..3 {
             for q in 0..3 {

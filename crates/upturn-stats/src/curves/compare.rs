@@ -55,6 +55,11 @@ const PHI_MAX: f64 = 1.5;
 /// back to `Gaussian` when some score is not a count. For the Gaussian likelihood s²
 /// counts as a parameter, as ρ does; x̄ is weighted by n for counts and plain otherwise.
 ///
+/// AICc is infinite for a model with K − 1 parameters or more. A model that K cannot pay for
+/// has not lost a comparison, so as long as one of the fitted models has no AICc, `best` is
+/// `None` and every weight 0: the richest (three parameters, one more with a
+/// dispersion) need K ≥ 5, or K ≥ 6 with a dispersion.
+///
 /// `None` when chance or ceiling is unknown (or outside 0 ≤ c < u ≤ 1), when fewer than
 /// three points are usable, or when they share one scale.
 #[must_use]
@@ -68,10 +73,9 @@ pub fn compare(series: &Series, config: &FitConfig) -> Option<CurveComparison> {
         .collect();
     set_weights(&mut fits);
     let aicc = |model| fits.iter().find(|f| f.model == model).and_then(|f| f.aicc);
-    let best = fits
-        .iter()
-        .filter_map(|f| f.aicc.map(|aicc| (aicc, f.model)))
-        .min_by(|a, b| a.0.total_cmp(&b.0))
+    let best = comparable(&fits)
+        .then(|| fits.iter().filter_map(|f| Some((f.aicc?, f.model))))
+        .and_then(|all| all.min_by(|a, b| a.0.total_cmp(&b.0)))
         .map(|(_, model)| model);
     let delta_aicc_hinge = aicc(CurveModel::Logistic)
         .zip(aicc(CurveModel::Hinge))
@@ -187,8 +191,16 @@ fn record(curve: &Curve, family: Family, k: usize, phi: Option<f64>) -> Fit {
     }
 }
 
-/// Akaike weights exp(−Δ/2)/Σ; 0 where AICc is infinite.
+/// Whether K is large enough for the AICc of every fitted model.
+fn comparable(fits: &[Fit]) -> bool {
+    fits.iter().all(|fit| fit.aicc.is_some())
+}
+
+/// Akaike weights exp(−Δ/2)/Σ; 0 where some AICc is infinite.
 fn set_weights(fits: &mut [Fit]) {
+    if !comparable(fits) {
+        return;
+    }
     let least = fits
         .iter()
         .filter_map(|f| f.aicc)

@@ -2,15 +2,22 @@
 
 use upturn_types::CurveModel;
 
+use super::dispersed::{self, Aim};
 use super::likelihood::Family;
-use super::models::{fitted, predictor};
+use super::models::fitted;
 use super::points::Points;
-use super::search::{self, Curve, Effort};
+use super::search::Curve;
 use super::segments::{Counts, Search};
 use crate::resample::SplitMix64;
 
 /// D* counts as at least D when it misses by no more than this (optimiser tolerance).
 pub(crate) const TIE: f64 = 1e-7;
+
+/// Accuracy of ℓ in the fits to draws.
+const GAIN: f64 = 1e-8;
+
+/// |a| + |b| of a logistic beyond which it is fitted from a second start too.
+const FLAT: f64 = 8.0;
 
 /// Entries of sampling tables beyond which a bootstrap is refused, for memory.
 const MAX_TABLE: f64 = 2e7;
@@ -83,9 +90,9 @@ impl CountTable {
 /// The bootstrap of the kink statistic under the fitted logistic.
 pub(crate) enum Bootstrap {
     /// Counts: the exact search of [`super::segments`].
-    Counts(CountDraws),
-    /// Any family, by profile likelihood.
-    General(GeneralDraws),
+    Counts(Box<CountDraws>),
+    /// Families with a dispersion: the search of [`super::dispersed`].
+    Dispersed(Box<DispersedDraws>),
 }
 
 /// Draws of binomial counts, pooled by scale.
@@ -97,12 +104,12 @@ pub(crate) struct CountDraws {
 }
 
 /// Draws of beta-binomial counts or Gaussian scores.
-pub(crate) struct GeneralDraws {
+pub(crate) struct DispersedDraws {
     points: Points,
-    family: Family,
     logistic: Curve,
-    /// Starts: each model fitted to what the logistic expects.
-    alternatives: Vec<Curve>,
+    search: dispersed::Search,
+    /// For counts: the search without a dispersion, whose peak may lie apart.
+    binomial: Option<(Search, Counts)>,
     tables: Vec<CountTable>,
     /// Mean and standard deviation of each score (Gaussian).
     normal: Vec<(f64, f64)>,
@@ -112,9 +119,12 @@ impl Bootstrap {
     /// Prepares draws from `logistic`; `Err` says why that cannot be done.
     pub fn new(points: &Points, family: Family, logistic: &Curve) -> Result<Bootstrap, String> {
         match family {
-            Family::Binomial => Ok(Bootstrap::Counts(CountDraws::new(points, logistic))),
+            Family::Binomial => Ok(Bootstrap::Counts(Box::new(CountDraws::new(
+                points, logistic,
+            )))),
             Family::BetaBinomial | Family::Gaussian => {
-                GeneralDraws::new(points, family, logistic).map(Bootstrap::General)
+                DispersedDraws::new(points, family, logistic)
+                    .map(|draws| Bootstrap::Dispersed(Box::new(draws)))
             }
         }
     }
@@ -126,7 +136,7 @@ impl Bootstrap {
         let mut rng = SplitMix64::stream(seed, draw);
         match self {
             Bootstrap::Counts(draws) => draws.statistic(&mut rng, least),
-            Bootstrap::General(draws) => draws.statistic(&mut rng, least),
+            Bootstrap::Dispersed(draws) => draws.statistic(&mut rng, least),
         }
     }
 
@@ -194,8 +204,8 @@ impl CountDraws {
     }
 }
 
-impl GeneralDraws {
-    fn new(points: &Points, family: Family, logistic: &Curve) -> Result<GeneralDraws, String> {
+impl DispersedDraws {
+    fn new(points: &Points, family: Family, logistic: &Curve) -> Result<DispersedDraws, String> {
         let probabilities = fitted(points, CurveModel::Logistic, &logistic.theta());
         let spread = logistic.dispersion.exp();
         let mut tables = Vec::new();
@@ -212,40 +222,15 @@ impl GeneralDraws {
                 normal.push((p, (var + spread).sqrt()));
             }
         }
-        let mut expected = points.clone();
-        for (i, &(p, _)) in probabilities.iter().enumerate() {
-            expected.y[i] = p;
-            expected.k[i] = (points.n[i] * p).round();
-        }
-        let first = predictor(
-            CurveModel::Logistic,
-            &logistic.theta(),
-            points.x_mean,
-            points.x[0],
-        );
-        let along = Curve {
-            model: CurveModel::Hinge,
-            coefficients: [first, logistic.coefficients[1]],
-            ..*logistic
-        };
-        let yhinge =
-            search::fit(&expected, family, CurveModel::Yhinge, Effort::Full).map(|curve| Curve {
-                dispersion: logistic.dispersion,
-                tau: f64::NAN,
-                ..curve
-            });
-        let step = Curve {
-            model: CurveModel::Step,
-            ..along
-        };
-        Ok(GeneralDraws {
-            points: expected,
-            family,
+        let binomial = (family == Family::BetaBinomial).then(|| {
+            let counts = Counts::new(points);
+            (Search::new(&counts), counts)
+        });
+        Ok(DispersedDraws {
+            binomial,
+            search: dispersed::Search::new(points, family, GAIN),
+            points: points.clone(),
             logistic: *logistic,
-            alternatives: [Some(step), yhinge, Some(along)]
-                .into_iter()
-                .flatten()
-                .collect(),
             tables,
             normal,
         })
@@ -261,19 +246,56 @@ impl GeneralDraws {
                 self.points.y[i] = mean + sd * standard_normal(rng);
             }
         }
-        let value = |curve: &Curve| {
-            search::fit(&self.points, self.family, curve.model, Effort::Near(*curve))
-                .map_or(f64::NEG_INFINITY, |fit| fit.value)
-        };
-        let null = value(&self.logistic);
-        let mut best = null;
-        for alternative in &self.alternatives {
-            best = best.max(value(alternative));
-            if least.is_finite() && 2.0 * (best - null) >= least {
-                break;
+        let (points, search) = (&self.points, &mut self.search);
+        let [a, b, v] = self.logistic.start();
+        let guess = search.guess_line(points);
+        let mut null = search.logistic(points, &[[guess[0], guess[1], v]]);
+        if null.coefficients[0].abs() + null.coefficients[1].abs() > FLAT {
+            // Where scores are at a bound ℓ may have two peaks.
+            let again = [null.coefficients[0], null.coefficients[1], null.dispersion];
+            null = search.logistic(points, &[[a, b, v], again]);
+        }
+        let mut base = null.value;
+        if let Some((binomial, counts)) = &mut self.binomial {
+            counts.pool(points);
+            binomial.load(&counts.k, &counts.n);
+            base = base.max(binomial.logistic(&counts.k, &counts.n).value);
+        }
+        // D* ≥ 0: the hinge with τ at the smallest scale is the logistic, unless that
+        // starts below the bound of a.
+        let floor = base + (0.5 * least).max(0.0);
+        let mut best = floor;
+        let decided = |best: f64| least.is_finite() && best > floor;
+        if let Some((binomial, Counts { k, n, .. })) = &mut self.binomial
+            && binomial.saturated() > best
+        {
+            best = binomial.step(best).value;
+            if !decided(best) {
+                best = binomial.yhinge(k, n, best).value;
+            }
+            if !decided(best) {
+                best = binomial.hinge(k, n, best).value;
             }
         }
-        2.0 * (best - null)
+        for model in [CurveModel::Hinge, CurveModel::Step, CurveModel::Yhinge] {
+            if decided(best) {
+                break;
+            }
+            let aim = Aim {
+                floor: best,
+                first: least.is_finite(),
+                thorough: false,
+            };
+            best = match model {
+                CurveModel::Step => search.step_curve(points, null.dispersion, &aim).value,
+                _ => search.kinked(points, model, null.dispersion, &aim).value,
+            };
+        }
+        if best > floor {
+            2.0 * (best - base)
+        } else {
+            0.0
+        }
     }
 }
 
@@ -285,6 +307,7 @@ fn standard_normal(rng: &mut SplitMix64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::search::{self, Effort};
     use super::*;
 
     #[test]
@@ -406,6 +429,50 @@ mod tests {
                 assert!(beyond < fast + 1e-3);
             }
         }
+    }
+
+    #[test]
+    fn dispersed_draws_agree_with_full_fits() {
+        let family = Family::BetaBinomial;
+        let n_series = 60;
+        let (mut compared, mut missed) = (0, Vec::new());
+        for seed in 0..n_series {
+            let points = points(seed);
+            if points.all_equal() {
+                continue;
+            }
+            let fit = |points: &Points, model| {
+                search::fit(points, family, model, Effort::Full).map_or(f64::NAN, |f| f.value)
+            };
+            let mut logistic =
+                search::fit(&points, family, CurveModel::Logistic, Effort::Full).unwrap();
+            logistic.dispersion = -7.0 + 0.15 * (seed % 40) as f64;
+            let mut draws = DispersedDraws::new(&points, family, &logistic).unwrap();
+            for draw in 0..4 {
+                let fast = draws.statistic(&mut SplitMix64::stream(seed, draw), f64::NEG_INFINITY);
+                let drawn = draws.points.clone();
+                let null = fit(&drawn, CurveModel::Logistic);
+                let best = [CurveModel::Hinge, CurveModel::Yhinge, CurveModel::Step]
+                    .map(|model| fit(&drawn, model))
+                    .into_iter()
+                    .fold(null, f64::max);
+                let slow = 2.0 * (best - null);
+                if (fast - slow).abs() > 1e-4 {
+                    missed.push((seed, draw, fast, slow));
+                }
+                compared += 1;
+                for (least, reached) in [(fast - TIE, true), (fast + 1e-3, false)] {
+                    let bounded = draws.statistic(&mut SplitMix64::stream(seed, draw), least);
+                    if (bounded >= least) != reached {
+                        missed.push((seed, draw, bounded, least));
+                    }
+                }
+            }
+        }
+        // A likelihood with a dispersion may have several peaks, which neither search is
+        // sure to find.
+        assert!(compared > 100);
+        assert!(missed.len() * 50 < compared, "{compared}: {missed:#.4?}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Fitting a curve that is linear in its predictor: scoring steps with Levenberg damping.
 
-use super::likelihood::{Family, Rising, term};
+use super::likelihood::{Family, Spread, term};
 use super::models::{Link, probability};
 use super::points::Points;
 
@@ -48,7 +48,7 @@ pub(crate) struct Glm<'a> {
 /// The tolerance of fits that are reported.
 pub(crate) const FINE: f64 = 1e-12;
 /// The tolerance of fits to bootstrap draws and left-out series.
-pub(crate) const COARSE: f64 = 1e-7;
+pub(crate) const COARSE: f64 = 1e-10;
 
 /// Gradient and information at a point.
 struct Local {
@@ -76,11 +76,11 @@ impl Glm<'_> {
         };
         let points = self.points;
         let range = points.range();
-        let mut norm = (f64::NAN, Rising::default());
+        let mut spread = Spread::new(theta[2]);
         for (i, f) in self.features.iter().enumerate() {
             let response = self.link.response(theta[0] * f[0] + theta[1] * f[1]);
             let pq = probability(&response, points.chance, points.ceiling);
-            let t = term(self.family, points, i, pq, theta[2], &mut norm);
+            let t = term(self.family, points, i, pq, &mut spread);
             let slope = range * response.d1;
             local.value += t.value;
             let score = t.dp * slope;
@@ -128,6 +128,11 @@ impl Glm<'_> {
 
     /// Climbs from `start` until ℓ gains less than the tolerance.
     pub fn climb(&self, start: Theta) -> Optimum {
+        self.climb_apart(start, &Optimum::NONE)
+    }
+
+    /// The same, given up on the way to a peak that is `known`.
+    pub fn climb_apart(&self, start: Theta, known: &Optimum) -> Optimum {
         let mut theta = start;
         for (p, value) in theta.iter_mut().enumerate() {
             let (low, high) = self.bounds(p);
@@ -149,7 +154,10 @@ impl Glm<'_> {
             let Some(gain) = self.step(&mut theta, &mut local, active, &mut damping) else {
                 break;
             };
-            if gain < self.tolerance.max(2e-16 * local.value.abs()) {
+            let near =
+                |p: usize| (theta[p] - known.theta[p]).abs() < 1e-3 * (1.0 + known.theta[p].abs());
+            let known_peak = local.value <= known.value && (0..3).all(near);
+            if known_peak || gain < self.tolerance.max(2e-16 * local.value.abs()) {
                 break;
             }
         }
@@ -171,10 +179,8 @@ impl Glm<'_> {
             if let Some(delta) = solve_damped(&local.info, &local.gradient, active, *damping) {
                 let trial: Theta = std::array::from_fn(|p| {
                     let (low, high) = self.bounds(p);
-                    // A dispersion on a log scale may not leap: far from its optimum the
-                    // quadratic model says nothing.
                     let step = if p == 2 {
-                        delta[p].clamp(-3.0, 3.0)
+                        dispersion_step(delta[p])
                     } else {
                         delta[p]
                     };
@@ -184,6 +190,10 @@ impl Glm<'_> {
                         theta[p]
                     }
                 });
+                let promise: f64 = (0..3).map(|p| delta[p] * local.gradient[p]).sum();
+                if *damping == 0.0 && promise < (1e-3 * self.tolerance).max(1e-14) {
+                    return None;
+                }
                 let next = self.local(&trial);
                 if next.value > local.value {
                     let gain = next.value - local.value;
@@ -192,8 +202,7 @@ impl Glm<'_> {
                     *damping = if *damping < 1e-6 { 0.0 } else { *damping * 0.1 };
                     return Some(gain);
                 }
-                let expected: f64 = (0..3).map(|p| delta[p] * local.gradient[p]).sum();
-                if expected < 0.1 * self.tolerance {
+                if promise < 0.1 * self.tolerance {
                     return None;
                 }
             }
@@ -202,6 +211,13 @@ impl Glm<'_> {
         *damping = 0.0;
         None
     }
+}
+
+/// The step in v for a Newton step δ in it. Where items are many, ℓ is nearly
+/// −A·(v + S·e^(−v)) with S the squared residuals, whose maximum is −ln(1 − δ) away; never
+/// more than 3.
+pub(crate) fn dispersion_step(delta: f64) -> f64 {
+    -(1.0 - delta.clamp(-19.0, 0.95)).ln()
 }
 
 /// Solves (I + λ·diag|I|)·δ = g over the active parameters; `None` unless positive definite.
@@ -216,9 +232,13 @@ fn solve_damped(info: &[Theta; 3], g: &Theta, active: [bool; 3], damping: f64) -
 }
 
 /// Solves a symmetric positive definite system over the active rows by Cholesky.
-pub(crate) fn solve_spd(matrix: &[Theta; 3], g: &Theta, active: [bool; 3]) -> Option<Theta> {
-    let mut l = [[0.0; 3]; 3];
-    for p in 0..3 {
+pub(crate) fn solve_spd<const N: usize>(
+    matrix: &[[f64; N]; N],
+    g: &[f64; N],
+    active: [bool; N],
+) -> Option<[f64; N]> {
+    let mut l = [[0.0; N]; N];
+    for p in 0..N {
         if !active[p] {
             l[p][p] = 1.0;
             continue;
@@ -239,17 +259,17 @@ pub(crate) fn solve_spd(matrix: &[Theta; 3], g: &Theta, active: [bool; 3]) -> Op
             }
         }
     }
-    let mut z = [0.0; 3];
-    for p in 0..3 {
+    let mut z = [0.0; N];
+    for p in 0..N {
         if active[p] {
             let sum: f64 = (0..p).map(|r| l[p][r] * z[r]).sum();
             z[p] = (g[p] - sum) / l[p][p];
         }
     }
-    let mut delta = [0.0; 3];
-    for p in (0..3).rev() {
+    let mut delta = [0.0; N];
+    for p in (0..N).rev() {
         if active[p] {
-            let sum: f64 = (p + 1..3).map(|r| l[r][p] * delta[r]).sum();
+            let sum: f64 = (p + 1..N).map(|r| l[r][p] * delta[r]).sum();
             delta[p] = (z[p] - sum) / l[p][p];
         }
     }

@@ -6,9 +6,9 @@ use super::breakpoint::breakpoint_interval;
 use super::compare::{aicc, bic, family_of, restore};
 use super::draws::Bootstrap;
 use super::points::Points;
-use crate::Series;
 use crate::dist::clopper_pearson;
 use crate::resample::monte_carlo_p;
+use crate::{Obs, Series};
 
 /// How to run the bootstrap.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -39,6 +39,13 @@ impl Default for KinkConfig {
 
 /// Models up to which a curve that is not preferred is no evidence of smoothness.
 const FEW_MODELS: usize = 10;
+/// Models below which no kink is claimed: with three parameters for a kinked curve, fewer
+/// leave nothing to test it on.
+const KINK_MODELS_MIN: usize = 5;
+/// Models from which a kink may be claimed whatever the number of items.
+const KINK_MODELS: usize = 12;
+/// Items per model from which fewer models will do.
+const KINK_ITEMS: u64 = 1000;
 /// Difference of a criterion from which a preference counts ("weak" starts here).
 const PREFERRED: f64 = 2.0;
 /// D from which AIC prefers an alternative, which has one parameter more.
@@ -49,7 +56,10 @@ const D_OF_INTEREST: f64 = 2.0;
 /// Each draw is a series from the fitted logistic to which the logistic and all three
 /// alternatives are fitted anew: under the null τ is not identified and D has no χ²
 /// distribution. For binomial counts the alternatives are maximised exactly, and
-/// those that a bound shows unable to reach D are passed over, which leaves p as it is.
+/// those that a bound shows unable to reach D are passed over, which leaves p as it is. For
+/// beta-binomial and Gaussian draws the same search, with the dispersion as one parameter
+/// more, starts once where the data have several starts: where ℓ has several peaks, which
+/// happens near a floor or ceiling, about one D* in a hundred is then not the largest.
 ///
 /// *When it runs.* With `full`, always. Otherwise only when the rise is certified and
 /// D ≥ 2, which is where AIC starts to prefer an alternative; AICc (for any K) and BIC (for
@@ -62,8 +72,10 @@ const D_OF_INTEREST: f64 = 2.0;
 /// p = (1 + #)/(1 + `n_draws`) always. `p_interval` is Clopper–Pearson's for the share of
 /// draws that reach D.
 ///
-/// *Verdict.* Kink: p ≤ α and the alternative is preferred by at least 2 in AICc, or, for
-/// K ≤ 10, where AICc charges four and more for one parameter, in BIC. Otherwise none when
+/// *Verdict.* Kink: p ≤ α; the alternative is preferred to the logistic by at least 2 in AICc,
+/// or, for K ≤ 10, where AICc charges four and more for one parameter, in BIC; no other smooth
+/// curve does better by the same criterion; and there are data enough to claim it, five
+/// models with 1,000 items each, or twelve. Otherwise none when
 /// the hinge degenerates (τ̂ at or below the second scale, or no rise after it), or
 /// when K > 10 and neither AICc nor p speaks for an alternative. Else undetermined.
 ///
@@ -104,7 +116,8 @@ pub fn kink_test(
         Ok(_) => test.skipped = Some("no draws asked for".to_owned()),
         Err(reason) => test.skipped = Some(reason),
     }
-    test.verdict = verdict(comparison, logistic, best, &test, config.alpha);
+    let enough = data_suffice(series, comparison.k);
+    test.verdict = verdict(comparison, logistic, best, &test, config.alpha, enough);
     Some(test)
 }
 
@@ -130,6 +143,15 @@ pub fn kink_null_statistics(
     )
 }
 
+/// Whether there are models and items enough to claim a kink.
+fn data_suffice(series: &Series, k: usize) -> bool {
+    let items = |obs: &Obs| match *obs {
+        Obs::Binomial { n, .. } => n >= KINK_ITEMS,
+        Obs::Mean { .. } => true,
+    };
+    k >= KINK_MODELS || (k >= KINK_MODELS_MIN && series.obs.iter().all(items))
+}
+
 fn best_alternative(comparison: &CurveComparison) -> Option<&Fit> {
     [CurveModel::Hinge, CurveModel::Yhinge, CurveModel::Step]
         .into_iter()
@@ -148,7 +170,7 @@ fn reason_to_skip(certified_rise: bool, statistic: f64) -> Option<String> {
         Some("no certified rise".to_owned())
     } else if statistic < D_OF_INTEREST {
         Some(format!(
-            "D = {statistic:.2} is below 2: no alternative beats the logistic"
+            "D = {statistic:.2} is below 2: too little for a kinked curve to be preferred"
         ))
     } else {
         None
@@ -187,6 +209,7 @@ fn verdict(
     best: &Fit,
     test: &KinkTest,
     alpha: f64,
+    enough_data: bool,
 ) -> KinkVerdict {
     let k = comparison.k;
     let gain_aicc = match (aicc_of(logistic, k), aicc_of(best, k)) {
@@ -198,7 +221,21 @@ fn verdict(
     let few = k <= FEW_MODELS;
     let preferred = gain_aicc >= PREFERRED || (few && gain_bic >= PREFERRED);
     let significant = test.p.is_some_and(|p| p <= alpha);
-    if significant && preferred {
+    // The bootstrap refutes the logistic; another smooth curve may do as well as a kinked one.
+    let smooth_does = comparison
+        .fits
+        .iter()
+        .filter(|f| f.model.is_smooth())
+        .any(|f| {
+            if few {
+                bic(f.log_likelihood, f.n_params, k) <= bic(best.log_likelihood, best.n_params, k)
+            } else {
+                aicc_of(f, k)
+                    .zip(aicc_of(best, k))
+                    .is_some_and(|(f, best)| f <= best)
+            }
+        });
+    if significant && preferred && !smooth_does && enough_data {
         KinkVerdict::Kink
     } else if test.breakpoint.is_some_and(|b| b.degenerate)
         || (!few && !significant && gain_aicc < PREFERRED)

@@ -3,7 +3,7 @@
 use upturn_types::CurveModel;
 
 use super::compare::{FitConfig, fit_all};
-use super::likelihood::{Family, Rising, term};
+use super::likelihood::{Family, Spread, term};
 use super::models::fitted;
 use super::points::Points;
 use super::search::{self, Curve, Effort};
@@ -88,14 +88,11 @@ fn fold_score(points: &Points, family: Family, curve: &Curve, left_out: &[bool])
     }
     let refitted = search::fit(&rest, family, curve.model, Effort::Near(*curve))?;
     let curve_at = fitted(points, curve.model, &refitted.theta());
-    let mut norm = (f64::NAN, Rising::default());
-    let of = |i: usize, norm: &mut (f64, Rising)| {
-        term(family, points, i, curve_at[i], refitted.dispersion, norm).value
-    };
+    let mut spread = Spread::new(refitted.dispersion);
     Some(
         (0..points.len())
             .filter(|&i| left_out[i])
-            .map(|i| of(i, &mut norm))
+            .map(|i| term(family, points, i, curve_at[i], &mut spread).value)
             .sum(),
     )
 }

@@ -74,72 +74,102 @@ pub(crate) struct Rising {
     pub s2: f64,
 }
 
-/// Stirling's series is used from this argument on: its error is then below 3e-15.
-const STIRLING_FROM: f64 = 12.0;
+/// Stirling's series are used from this argument on: their error is then below 2e-13.
+const STIRLING_FROM: f64 = 7.0;
 
 /// Rising factorial p(p+θ)…(p+(k−1)θ) for p > 0, θ > 0 and whole k ≥ 0.
+#[inline]
 pub(crate) fn rising(p: f64, k: f64, theta: f64) -> Rising {
     let mut out = Rising::default();
-    let n_direct = (STIRLING_FROM - p / theta).ceil().clamp(0.0, k);
-    let mut product = 1.0;
-    let mut j = 0.0;
-    while j < n_direct {
-        let factor = p + j * theta;
-        let inverse = 1.0 / factor;
-        product *= factor;
-        out.s1 += inverse;
-        out.s2 += inverse * inverse;
-        j += 1.0;
-    }
-    if n_direct > 0.0 {
+    let inverse_theta = 1.0 / theta;
+    let (mut z, mut start, mut rest) = (p * inverse_theta, p, k);
+    if z < STIRLING_FROM && rest > 0.0 {
+        let mut product = 1.0;
+        while z < STIRLING_FROM && rest > 0.0 {
+            let inverse = 1.0 / start;
+            product *= start;
+            out.s1 += inverse;
+            out.s2 += inverse * inverse;
+            z += 1.0;
+            start += theta;
+            rest -= 1.0;
+        }
         out.ln = product.ln();
     }
-    let rest = k - n_direct;
     if rest == 0.0 {
         return out;
     }
-    let start = p + n_direct * theta;
+    let w = z + rest;
     let end = start + rest * theta;
-    let inverse_theta = 1.0 / theta;
-    let z = start * inverse_theta;
-    let (iz, iw) = (theta / start, theta / end);
+    let (iz, iw) = (1.0 / z, 1.0 / w);
     let (iz2, iw2) = (iz * iz, iw * iw);
-    let growth = (rest * iz).ln_1p();
+    let ratio = rest * iz;
+    let growth = if ratio > 0.5 {
+        (1.0 + ratio).ln()
+    } else {
+        ratio.ln_1p()
+    };
     out.ln += (z - 0.5) * growth + rest * (end.ln() - 1.0) + stirling(iw, iw2) - stirling(iz, iz2);
     out.s1 += inverse_theta * (growth + 0.5 * (iz - iw) + digamma_tail(iz2) - digamma_tail(iw2));
-    out.s2 += rest / (start * end)
-        + inverse_theta * inverse_theta * (trigamma_tail(iz, iz2) - trigamma_tail(iw, iw2));
+    out.s2 += inverse_theta
+        * inverse_theta
+        * (ratio * iw + trigamma_tail(iz, iz2) - trigamma_tail(iw, iw2));
     out
 }
 
 /// ln Γ(z) − (z−½) ln z + z − ½ ln 2π from 1/z and 1/z².
 fn stirling(i: f64, i2: f64) -> f64 {
     i * (1.0 / 12.0
-        + i2 * (-1.0 / 360.0 + i2 * (1.0 / 1260.0 + i2 * (-1.0 / 1680.0 + i2 / 1188.0))))
+        + i2 * (-1.0 / 360.0
+            + i2 * (1.0 / 1260.0
+                + i2 * (-1.0 / 1680.0 + i2 * (1.0 / 1188.0 - i2 * (691.0 / 360_360.0))))))
 }
 
 /// ln z − 1/(2z) − ψ(z) from 1/z².
 fn digamma_tail(i2: f64) -> f64 {
-    i2 * (1.0 / 12.0 + i2 * (-1.0 / 120.0 + i2 * (1.0 / 252.0 + i2 * (-1.0 / 240.0 + i2 / 132.0))))
+    i2 * (1.0 / 12.0
+        + i2 * (-1.0 / 120.0
+            + i2 * (1.0 / 252.0
+                + i2 * (-1.0 / 240.0 + i2 * (1.0 / 132.0 - i2 * (691.0 / 32_760.0))))))
 }
 
 /// ψ′(z) − 1/z from 1/z and 1/z².
 fn trigamma_tail(i: f64, i2: f64) -> f64 {
     i2 * (0.5
         + i * (1.0 / 6.0
-            + i2 * (-1.0 / 30.0 + i2 * (1.0 / 42.0 + i2 * (-1.0 / 30.0 + i2 * 5.0 / 66.0)))))
+            + i2 * (-1.0 / 30.0
+                + i2 * (1.0 / 42.0
+                    + i2 * (-1.0 / 30.0 + i2 * (5.0 / 66.0 - i2 * (691.0 / 2730.0)))))))
 }
 
-/// The kernel of one observation at probability `p` (`q` = 1 − p) and dispersion `v`.
-///
-/// `norm` holds the rising factorial of 1 for the last n seen: most series have one n.
+/// A dispersion v with what depends on it alone.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Spread {
+    /// e^v.
+    exp: f64,
+    /// The last n seen, for most series have one, with the rising factorial of 1.
+    n: f64,
+    all: Rising,
+}
+
+impl Spread {
+    pub fn new(v: f64) -> Spread {
+        Spread {
+            exp: v.exp(),
+            n: f64::NAN,
+            all: Rising::default(),
+        }
+    }
+}
+
+/// The kernel of one observation at probability `p` (`q` = 1 − p).
+#[inline]
 pub(crate) fn term(
     family: Family,
     points: &Points,
     i: usize,
     (p, q): (f64, f64),
-    v: f64,
-    norm: &mut (f64, Rising),
+    spread: &mut Spread,
 ) -> Term {
     match family {
         Family::Binomial => {
@@ -153,11 +183,11 @@ pub(crate) fn term(
             }
         }
         Family::BetaBinomial => {
-            let (k, n, theta) = (points.k[i], points.n[i], v.exp());
-            if norm.0 != n {
-                *norm = (n, rising(1.0, n, theta));
+            let (k, n, theta) = (points.k[i], points.n[i], spread.exp);
+            if spread.n != n {
+                (spread.n, spread.all) = (n, rising(1.0, n, theta));
             }
-            let (yes, no, all) = (rising(p, k, theta), rising(q, n - k, theta), norm.1);
+            let (yes, no, all) = (rising(p, k, theta), rising(q, n - k, theta), spread.all);
             // With θ = e^v: ∂/∂v Σ ln(p+jθ) = k − p·s1, its derivative p·s1 − p²·s2.
             let second = |r: &Rising, p: f64| p * (r.s1 - p * r.s2);
             Term {
@@ -171,7 +201,7 @@ pub(crate) fn term(
             }
         }
         Family::Gaussian => {
-            let excess = v.exp();
+            let excess = spread.exp;
             let var = points.var[i] + excess;
             let r = points.y[i] - p;
             let share = excess / var;

@@ -14,6 +14,7 @@ mod band;
 pub mod bnsl;
 mod breakpoint;
 mod compare;
+mod dispersed;
 mod draws;
 mod glm;
 mod kink;

@@ -2,6 +2,7 @@
 
 use upturn_types::CurveModel;
 
+use super::dispersed::{self, Aim};
 use super::glm::{COARSE, FINE, Glm, Optimum, Theta};
 use super::likelihood::Family;
 use super::models::{A_MIN, Link, STEP_CLIP, features};
@@ -69,12 +70,15 @@ impl Curve {
 pub(crate) enum Effort {
     /// All starts, 200 breakpoints and every data x, Brent's method in three brackets.
     Full,
-    /// From a curve fitted to nearly the same data: data x as breakpoints, two brackets.
+    /// From a curve fitted to nearly the same data: data x and three places in each gap.
     Near(Curve),
 }
 
 /// Breakpoints of the grid between the second and the last but one scale.
 pub(crate) const N_GRID: usize = 200;
+
+/// Scales up to which a coarse search looks inside the gaps too.
+const FEW_SCALES: usize = 16;
 
 /// Coefficient bounds of a model.
 fn lower_bounds(model: CurveModel) -> [f64; 2] {
@@ -136,7 +140,7 @@ impl<'a> Profile<'a> {
         let glm = self.glm(tau);
         let mut best = Optimum::NONE;
         for &start in starts {
-            best.improve(glm.climb(start));
+            best.improve(glm.climb_apart(start, &best));
         }
         best
     }
@@ -161,7 +165,7 @@ fn dispersion_starts(points: &Points, family: Family) -> Vec<f64> {
 
 /// Starting coefficients of a model: a level and a slope guessed from the lowest
 /// and the highest quarter, and steeper ones.
-fn coefficient_starts(points: &Points, model: CurveModel) -> Vec<[f64; 2]> {
+pub(crate) fn coefficient_starts(points: &Points, model: CurveModel) -> Vec<[f64; 2]> {
     let k = points.len();
     let quarter = (k / 4).max(1);
     let link = Link::of(model);
@@ -250,15 +254,13 @@ fn smooth(points: &Points, family: Family, model: CurveModel, effort: Effort) ->
 /// exactly at a scale).
 fn power(points: &Points, family: Family, effort: Effort) -> Option<Curve> {
     let model = CurveModel::Power;
-    let dispersions = match effort {
-        Effort::Full => dispersion_starts(points, family),
-        Effort::Near(curve) => vec![curve.dispersion],
-    };
     let mut profile = Profile::new(points, family, model).with_effort(effort);
     let mut best = match effort {
         Effort::Full => profile.at(f64::NAN, &starts(points, family, model)),
         Effort::Near(curve) => profile.at(f64::NAN, &[curve.start()]),
     };
+    // Kept off the flat end, where v could not move.
+    let v = best.theta[2].max(dispersion_starts(points, family)[0]);
     for (j, &x) in points.scales.iter().enumerate() {
         let design: Vec<[f64; 2]> = points.x.iter().map(|&xi| [0.0, xi - x]).collect();
         let ridge = Glm {
@@ -270,22 +272,19 @@ fn power(points: &Points, family: Family, effort: Effort) -> Option<Curve> {
             lower: [f64::NEG_INFINITY, 0.0],
             tolerance: COARSE,
         };
-        for &v in &dispersions {
-            let on_ridge = ridge.climb([0.0, 1.0, v]);
-            let [_, b, v] = on_ridge.theta;
-            let a = b * (points.x_mean - x);
-            best.improve(Optimum {
-                theta: [a, b, v],
-                value: on_ridge.value,
-            });
-            if matches!(effort, Effort::Full) {
-                best.improve(profile.at(f64::NAN, &[[a, b, v]]));
-                if j >= 2 {
-                    let below = points.without(|i| points.x[i] >= x);
-                    let inside =
-                        Profile::new(&below, family, model).at(f64::NAN, &[[a - 0.05, b, v]]);
-                    best.improve(profile.at(f64::NAN, &[inside.theta]));
-                }
+        let on_ridge = ridge.climb([0.0, 1.0, v]);
+        let [_, b, v] = on_ridge.theta;
+        let a = b * (points.x_mean - x);
+        best.improve(Optimum {
+            theta: [a, b, v],
+            value: on_ridge.value,
+        });
+        if matches!(effort, Effort::Full) {
+            best.improve(profile.at(f64::NAN, &[[a, b, v]]));
+            if j >= 2 {
+                let below = points.without(|i| points.x[i] >= x);
+                let inside = Profile::new(&below, family, model).at(f64::NAN, &[[a - 0.05, b, v]]);
+                best.improve(profile.at(f64::NAN, &[inside.theta]));
             }
         }
     }
@@ -295,47 +294,78 @@ fn power(points: &Points, family: Family, effort: Effort) -> Option<Curve> {
 }
 
 fn step(points: &Points, family: Family, effort: Effort) -> Curve {
-    let mut profile = Profile::new(points, family, CurveModel::Step).with_effort(effort);
+    if family != Family::Binomial {
+        return dispersed(points, family, CurveModel::Step, effort);
+    }
+    let mut profile = Profile::new(points, family, CurveModel::Step);
     let mut best = Curve::new(CurveModel::Step, f64::NAN, &Optimum::NONE);
+    for pair in points.scales.windows(2) {
+        let tau = 0.5 * (pair[0] + pair[1]);
+        let [low, high] = step_levels(points, tau);
+        let theta = [low, high - low, 0.0];
+        let value = profile.glm(tau).value(&theta);
+        if value > best.value {
+            best = Curve::new(CurveModel::Step, tau, &Optimum { theta, value });
+        }
+    }
+    best
+}
+
+/// The best step, hinge or `yhinge` under a family with a dispersion: an exact search from
+/// each starting dispersion, then a fit with τ kept.
+fn dispersed(points: &Points, family: Family, model: CurveModel, effort: Effort) -> Curve {
     let dispersions = match effort {
         Effort::Full => dispersion_starts(points, family),
         Effort::Near(curve) => vec![curve.dispersion],
     };
-    for pair in points.scales.windows(2) {
-        let tau = 0.5 * (pair[0] + pair[1]);
-        let [low, high] = step_levels(points, family, tau);
-        let coefficients = [low, high - low];
-        let mut optimum = Optimum::NONE;
-        if family == Family::Binomial {
-            let theta = [coefficients[0], coefficients[1], 0.0];
-            optimum = Optimum {
-                theta,
-                value: profile.glm(tau).value(&theta),
-            };
-        } else {
-            for &v in &dispersions {
-                optimum.improve(profile.at(tau, &[[coefficients[0], coefficients[1], v]]));
+    let aim = Aim {
+        thorough: effort == Effort::Full,
+        ..Aim::ALL
+    };
+    let mut search = dispersed::Search::new(points, family, COARSE);
+    let [a, b] = coefficient_starts(points, CurveModel::Logistic)[0];
+    let mut best = Curve::new(model, f64::NAN, &Optimum::NONE);
+    for v in dispersions {
+        search.logistic(points, &[[a, b, v]]);
+        let found = match model {
+            CurveModel::Step => search.step_curve(points, v, &aim),
+            _ => search.kinked(points, model, v, &aim),
+        };
+        if found.value > best.value {
+            let [a, b] = found.coefficients;
+            let theta = [a, b, found.dispersion];
+            let value = found.value;
+            best = Curve::new(model, found.tau, &Optimum { theta, value });
+        }
+    }
+    if family == Family::BetaBinomial && model != CurveModel::Step {
+        // The peak without dispersion may lie apart.
+        let apart = segments::best(points, model);
+        if apart.value > best.value {
+            let [a, b] = apart.coefficients;
+            let (none, _) = family.dispersion_bounds();
+            let optimum = Profile::new(points, family, model).at(apart.tau, &[[a, b, none]]);
+            if optimum.value > best.value {
+                best = Curve::new(model, apart.tau, &optimum);
             }
         }
+    }
+    if effort == Effort::Full && best.tau.is_finite() {
+        let optimum = Profile::new(points, family, model).at(best.tau, &[best.start()]);
         if optimum.value > best.value {
-            best = Curve::new(CurveModel::Step, tau, &optimum);
+            best = Curve::new(model, best.tau, &optimum);
         }
     }
     best
 }
 
 /// Logits of the pooled normalised rates below and from `tau` on, clipped at 1e-9.
-fn step_levels(points: &Points, family: Family, tau: f64) -> [f64; 2] {
+fn step_levels(points: &Points, tau: f64) -> [f64; 2] {
     let mut sums = [[0.0; 2]; 2];
     for i in 0..points.len() {
         let side = usize::from(points.x[i] >= tau);
-        let weight = if family == Family::Gaussian {
-            1.0 / points.var[i]
-        } else {
-            points.n[i]
-        };
-        sums[side][0] += weight * points.y[i];
-        sums[side][1] += weight;
+        sums[side][0] += points.n[i] * points.y[i];
+        sums[side][1] += points.n[i];
     }
     sums.map(|[score, weight]| {
         let g = (score / weight - points.chance) / points.range();
@@ -358,11 +388,12 @@ pub(crate) fn breakpoint_grid(points: &Points) -> Vec<f64> {
 
 fn kinked(points: &Points, family: Family, model: CurveModel, effort: Effort) -> Curve {
     let exact = |best: &mut Curve| {
-        let (tau, [a, b]) = segments::best(points, model);
-        if tau.is_finite() {
-            let optimum = Profile::new(points, family, model).at(tau, &[[a, b, 0.0]]);
+        let exact = segments::best(points, model);
+        if exact.tau.is_finite() {
+            let [a, b] = exact.coefficients;
+            let optimum = Profile::new(points, family, model).at(exact.tau, &[[a, b, 0.0]]);
             if optimum.value > best.value {
-                *best = Curve::new(model, tau, &optimum);
+                *best = Curve::new(model, exact.tau, &optimum);
             }
         }
     };
@@ -377,7 +408,7 @@ fn kinked(points: &Points, family: Family, model: CurveModel, effort: Effort) ->
             exact(&mut best);
             best
         }
-        _ => profile_search(points, family, model, effort),
+        _ => dispersed(points, family, model, effort),
     }
 }
 
@@ -397,21 +428,37 @@ pub(crate) fn profile_search(
             1e-9,
         ),
         Effort::Near(curve) => {
-            let mut grid = points.scales[..points.scales.len() - 1].to_vec();
-            if curve.tau.is_finite() {
-                grid.push(curve.tau);
-                grid.sort_by(f64::total_cmp);
-                grid.dedup();
-            }
-            (grid, vec![curve.start()], 2, 1e-4)
+            let scales = &points.scales[..points.scales.len() - 1];
+            // The profile may peak inside a gap close to its end, where gaps are wide.
+            let places: &[f64] = if scales.len() <= FEW_SCALES {
+                &[0.1, 0.5, 0.9]
+            } else {
+                &[]
+            };
+            let mut grid: Vec<f64> = scales
+                .iter()
+                .copied()
+                .chain(scales.windows(2).flat_map(|gap| {
+                    places
+                        .iter()
+                        .map(|share| gap[0] + share * (gap[1] - gap[0]))
+                }))
+                .chain([curve.tau])
+                .filter(|tau| tau.is_finite())
+                .collect();
+            grid.sort_by(f64::total_cmp);
+            grid.dedup();
+            (grid, vec![curve.start()], 3, 1e-4)
         }
     };
     let mut values: Vec<Optimum> = Vec::with_capacity(grid.len());
     for (i, &tau) in grid.iter().enumerate() {
+        // A fresh start now and then, lest a poor fit be handed on.
+        let [a, b] = start_at(points, model, tau);
+        let fresh = [a, b, base[0][2]];
         let optimum = match values.last() {
-            None => profile.at(tau, &base),
-            // A fresh start now and then, lest a poor fit be handed on.
-            Some(previous) if i % 10 == 0 => profile.at(tau, &[previous.theta, base[0]]),
+            None => profile.at(tau, &[&base[..], &[fresh]].concat()),
+            Some(previous) if i % 4 == 0 => profile.at(tau, &[previous.theta, fresh]),
             Some(previous) => profile.at(tau, &[previous.theta]),
         };
         values.push(optimum);
@@ -429,6 +476,22 @@ pub(crate) fn profile_search(
         keep(tau, &optimum);
     }
     best
+}
+
+/// Coefficients that pass through the pooled level up to `tau` and the last score.
+fn start_at(points: &Points, model: CurveModel, tau: f64) -> [f64; 2] {
+    let link = Link::of(model);
+    let level = |score: f64| {
+        let g = (score - points.chance) / points.range();
+        link.inverse(g.clamp(0.002, 0.998))
+    };
+    let below = points.x.partition_point(|x| *x <= tau).max(1);
+    let low = level(points.y[..below].iter().sum::<f64>() / below as f64);
+    let last = points.len() - 1;
+    [
+        low,
+        (level(points.y[last]) - low) / (points.x[last] - tau).max(1e-3),
+    ]
 }
 
 /// Indices of the highest local maxima, best first.

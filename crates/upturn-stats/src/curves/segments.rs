@@ -43,15 +43,22 @@ impl Counts {
             ceiling: points.ceiling,
             x_mean: points.x_mean,
         };
+        counts.pool(points);
+        counts
+    }
+
+    /// Takes the counts of the same models anew.
+    pub fn pool(&mut self, points: &Points) {
+        self.k.fill(0.0);
+        self.n.fill(0.0);
         let mut g = 0;
         for i in 0..points.len() {
-            while counts.x[g] < points.x[i] {
+            while self.x[g] < points.x[i] {
                 g += 1;
             }
-            counts.k[g] += points.k[i];
-            counts.n[g] += points.n[i];
+            self.k[g] += points.k[i];
+            self.n[g] += points.n[i];
         }
-        counts
     }
 
     fn len(&self) -> usize {
@@ -736,16 +743,14 @@ impl Search {
     }
 }
 
-/// Breakpoint and coefficients of the best hinge or `yhinge` on binomial points
-/// (NaN for other models).
-pub(crate) fn best(points: &Points, model: CurveModel) -> (f64, Coefficients) {
+/// The best hinge or `yhinge` on binomial points (NaN for other models).
+pub(crate) fn best(points: &Points, model: CurveModel) -> Best {
     let counts = Counts::new(points);
     let mut search = Search::new(&counts);
     search.load(&counts.k, &counts.n);
-    let best = match model {
+    match model {
         CurveModel::Hinge => search.hinge(&counts.k, &counts.n, f64::NEG_INFINITY),
         CurveModel::Yhinge => search.yhinge(&counts.k, &counts.n, f64::NEG_INFINITY),
         _ => Best::above(f64::NEG_INFINITY),
-    };
-    (best.tau, best.coefficients)
+    }
 }

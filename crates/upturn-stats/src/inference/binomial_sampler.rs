@@ -1,5 +1,5 @@
 //! Binomial random numbers by inversion of a tabulated distribution: for many draws of one
-//! law, where [`crate::dist::draw_binomial`] suits a law that changes with every draw.
+//! law, which is what the bootstraps here make.
 
 use crate::resample::SplitMix64;
 
