@@ -32,6 +32,6 @@ bench:
 check-stats python="python3":
     {{python}} scripts/check_stats.py
 
-# Fuzz one parser: `just fuzz lm_eval_results` (needs cargo-fuzz and a nightly toolchain)
-fuzz target:
-    cargo fuzz run {{target}}
+# Fuzz one parser for a while: `just fuzz lm_eval_results -max_total_time=90` (needs cargo-fuzz; stable will do)
+fuzz target *args:
+    RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none {{target}} -- -timeout=10 {{args}}

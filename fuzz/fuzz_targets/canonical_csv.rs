@@ -1,4 +1,7 @@
 //! Tables of measurements in CSV: any bytes are read or refused.
+//!
+//! `just fuzz canonical_csv`, or without just, on the stable toolchain:
+//! `RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none canonical_csv -- -timeout=10`.
 #![no_main]
 
 use std::path::Path;

@@ -1,4 +1,7 @@
 //! Results of lm-evaluation-harness: any bytes are read or refused.
+//!
+//! `just fuzz lm_eval_results`, or without just, on the stable toolchain:
+//! `RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none lm_eval_results -- -timeout=10`.
 #![no_main]
 
 use std::path::Path;

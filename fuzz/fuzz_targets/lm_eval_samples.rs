@@ -1,4 +1,7 @@
 //! Samples of lm-evaluation-harness: any bytes are read or refused, in one line.
+//!
+//! `just fuzz lm_eval_samples`, or without just, on the stable toolchain:
+//! `RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none lm_eval_samples -- -timeout=10`.
 #![no_main]
 
 use std::path::Path;

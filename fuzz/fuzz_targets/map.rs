@@ -1,4 +1,7 @@
 //! Maps and the tables that they name: the bytes before the first zero are the map.
+//!
+//! `just fuzz map`, or without just, on the stable toolchain:
+//! `RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none map -- -timeout=10`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -16,6 +16,7 @@ use std::path::Path;
 use upturn_catalog::metric_info;
 use upturn_types::{Analysis, Diagnostic, Known, Measurement, flag};
 
+use crate::capped::{Capped, RECORD_BYTES_MAX, is_too_long};
 use crate::error::StoreError;
 use crate::files::write_whole;
 use crate::measurement_table::{self, COLUMNS, CellError, REQUIRED};
@@ -52,17 +53,18 @@ pub fn recognises<'n>(names: impl IntoIterator<Item = &'n str>) -> bool {
 /// Reads a table of measurements from the bytes of a CSV file.
 #[must_use]
 pub fn parse(bytes: &[u8], info: &FileInfo, texts: &Texts) -> Parsed {
-    read_from(bytes, info, texts)
+    read_from(bytes, info, RECORD_BYTES_MAX, texts)
 }
 
 /// Reads a table of measurements, row by row.
 ///
-/// A row that cannot be read is left out with one diagnostic; the others are kept.
-pub fn read_from(input: impl Read, info: &FileInfo, texts: &Texts) -> Parsed {
+/// A row that cannot be read is left out with one diagnostic; the others are kept. At a
+/// record of more than `record_max` bytes reading ends: it is most likely a quotation mark
+/// that is never closed, and nothing says where the next row starts.
+pub fn read_from(input: impl Read, info: &FileInfo, record_max: u64, texts: &Texts) -> Parsed {
     let mut parsed = Parsed::default();
-    let mut reader = csv::ReaderBuilder::new()
-        .flexible(true)
-        .from_reader(SkipBom::new(input));
+    let (capped, limit) = Capped::new(SkipBom::new(input), record_max);
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(capped);
     let refuse = |place: Option<String>, message: String| {
         let d = Diagnostic::error(message).file(&info.name);
         match place {
@@ -75,7 +77,7 @@ pub fn read_from(input: impl Read, info: &FileInfo, texts: &Texts) -> Parsed {
         Err(e) => {
             parsed
                 .diagnostics
-                .push(refuse(None, format!("cannot be read as CSV: {e}")));
+                .push(unreadable(&e, 1, record_max).file(&info.name));
             return parsed;
         }
     };
@@ -117,19 +119,23 @@ pub fn read_from(input: impl Read, info: &FileInfo, texts: &Texts) -> Parsed {
     let worded = names.iter().any(|n| n == "setting") && !names.iter().any(|n| n == "method");
     let mut record = csv::ByteRecord::new();
     loop {
+        let start = reader.position().byte();
+        limit.set(start.saturating_add(record_max));
+        let line = reader.position().line();
         match reader.read_byte_record(&mut record) {
             Ok(false) => return parsed,
             Ok(true) => {}
             Err(e) => {
+                let line = line + u64::from(reader.get_ref().inner.crlf);
                 parsed
                     .diagnostics
-                    .push(refuse(None, format!("cannot be read further: {e}")));
+                    .push(unreadable(&e, line, record_max).file(&info.name));
                 return parsed;
             }
         }
         parsed.n_rows += 1;
         // The reader takes a line for ended at its \r, before the \n is counted.
-        let late = u64::from(reader.get_ref().crlf);
+        let late = u64::from(reader.get_ref().inner.crlf);
         let line = record.position().map_or(0, csv::Position::line) + late;
         let place = format!("line {line}");
         match read_row(&record, &columns, info, texts) {
@@ -144,6 +150,19 @@ pub fn read_from(input: impl Read, info: &FileInfo, texts: &Texts) -> Parsed {
                 .diagnostics
                 .push(refuse(Some(place), message).expected(expected)),
         }
+    }
+}
+
+/// Why nothing more can be read from `line` on.
+fn unreadable(error: &csv::Error, line: u64, record_max: u64) -> Diagnostic {
+    let place = format!("line {line}");
+    if is_too_long(error) {
+        Diagnostic::error(format!("a record is longer than {record_max} bytes"))
+            .place(place)
+            .expected("shorter records")
+            .help("look for a quotation mark that is never closed")
+    } else {
+        Diagnostic::error(format!("cannot be read further: {error}")).place(place)
     }
 }
 

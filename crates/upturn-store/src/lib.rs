@@ -13,6 +13,7 @@
 
 pub mod analysis_json;
 pub mod canonical_csv;
+mod capped;
 mod curve_table;
 mod error;
 mod files;

@@ -3,6 +3,7 @@
 //! Tasks keep the harness's names. Few-shot examples, items, direction and aggregation
 //! are taken from the file; model and scale, and a chance level, from the catalogue.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiter::JsonValue;
@@ -77,6 +78,8 @@ pub(crate) fn parse_run(bytes: &[u8], info: &FileInfo, catalog: &Catalog, texts:
     let reader = Reader {
         file: &file,
         results,
+        tables: TASK_TABLES.map(|table| index(file.get(table))),
+        aggregates: aggregates(index(Some(results)), file.get("group_subtasks")),
         info,
         catalog,
         texts,
@@ -141,9 +144,59 @@ fn identity(file: &JsonValue<'_>, info: &FileInfo, catalog: &Catalog, texts: &Te
     Identity::find(&recorded, &info.path, catalog, texts)
 }
 
+/// Objects of a results file that have one entry for each task.
+const TASK_TABLES: [&str; 4] = ["configs", "n-shot", "n-samples", "higher_is_better"];
+
+/// The entries of an object by key, the last one where keys repeat: a look-up in the
+/// object itself takes time that grows with it, and there is one for each of its keys.
+type Index<'f, 'j> = BTreeMap<&'f str, &'f JsonValue<'j>>;
+
+fn index<'f, 'j>(value: Option<&'f JsonValue<'j>>) -> Index<'f, 'j> {
+    let entries = value.and_then(Json::object).map(|o| o.as_slice());
+    index_of(entries.unwrap_or_default())
+}
+
+fn index_of<'f, 'j>(entries: &'f [(Cow<'j, str>, JsonValue<'j>)]) -> Index<'f, 'j> {
+    entries.iter().map(|(k, v)| (&**k, v)).collect()
+}
+
+/// The groups that are averages, at some depth, over a task other than themselves that
+/// the file holds too.
+///
+/// Each task tells the groups above it, and each group passes on the first two tasks that
+/// it hears of: one of two is not the group itself. So every arrow is followed twice at most.
+fn aggregates<'f>(results: Index<'f, '_>, groups: Option<&'f JsonValue<'_>>) -> BTreeSet<&'f str> {
+    let mut above: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (group, parts) in index(groups) {
+        let parts = parts.items().unwrap_or_default();
+        for part in parts.iter().filter_map(Json::text) {
+            above.entry(part).or_default().push(group);
+        }
+    }
+    let mut below: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut open: Vec<(&str, &str)> = results.into_keys().map(|task| (task, task)).collect();
+    while let Some((part, task)) = open.pop() {
+        for &group in above.get(part).into_iter().flatten() {
+            let heard = below.entry(group).or_default();
+            if heard.len() < 2 && !heard.contains(&task) {
+                heard.push(task);
+                open.push((group, task));
+            }
+        }
+    }
+    below
+        .into_iter()
+        .filter(|(group, tasks)| tasks.iter().any(|task| task != group))
+        .map(|(group, _)| group)
+        .collect()
+}
+
 struct Reader<'f, 'j> {
     file: &'f JsonValue<'j>,
     results: &'f JsonValue<'j>,
+    /// In the order of [`TASK_TABLES`].
+    tables: [Index<'f, 'j>; TASK_TABLES.len()],
+    aggregates: BTreeSet<&'f str>,
     info: &'f FileInfo,
     catalog: &'f Catalog,
     texts: &'f Texts,
@@ -151,8 +204,13 @@ struct Reader<'f, 'j> {
 }
 
 /// What a file says about one of its tasks.
-struct Task<'f> {
+struct Task<'f, 'j> {
     name: &'f str,
+    scores: Index<'f, 'j>,
+    /// Directions by metric, in the words of the file.
+    better: Index<'f, 'j>,
+    /// How items are aggregated, by metric.
+    aggregations: BTreeMap<&'f str, &'f str>,
     row: Measurement,
     entry: Option<&'f TaskEntry>,
     /// Metrics after their canonical names, unless two of the task share one.
@@ -194,11 +252,8 @@ impl<'f, 'j> Reader<'f, 'j> {
         run
     }
 
-    fn task(
-        &self,
-        name: &'f str,
-        scores: &[(std::borrow::Cow<'_, str>, JsonValue<'_>)],
-    ) -> Task<'f> {
+    fn task(&self, name: &'f str, scores: &'f [(Cow<'j, str>, JsonValue<'j>)]) -> Task<'f, 'j> {
+        let own = index_of(scores);
         let config = self.file.get("config");
         let task_config = self.of_task("configs", name);
         let mut row = self.identity.row();
@@ -223,11 +278,11 @@ impl<'f, 'j> Reader<'f, 'j> {
         row.n = self
             .of_task("n-samples", name)
             .and_then(|n| n.get("effective"))
-            .or_else(|| self.results.get(name)?.get("sample_len"))
+            .or_else(|| own.get("sample_len").copied())
             .and_then(Json::count)
             .filter(|&n| n > 0);
         row.n_kind = row.n.map(|_| Known::Reported);
-        if self.is_aggregate(name) {
+        if self.aggregates.contains(name) {
             row.add_flag(flag::AGGREGATE);
         }
 
@@ -251,8 +306,22 @@ impl<'f, 'j> Reader<'f, 'j> {
                     .collect::<Vec<_>>()
             })
             .collect();
+        let mut aggregations = BTreeMap::new();
+        let metrics = task_config
+            .and_then(|c| c.get("metric_list")?.items())
+            .unwrap_or_default();
+        for said in metrics {
+            if let Some(metric) = said.get("metric").and_then(Json::text)
+                && let Some(aggregation) = said.get("aggregation").and_then(Json::text)
+            {
+                aggregations.entry(metric).or_insert(aggregation);
+            }
+        }
         Task {
             name,
+            scores: own,
+            better: index(self.of_task("higher_is_better", name)),
+            aggregations,
             row,
             entry: self.catalog.find_task(name),
             canonical,
@@ -263,33 +332,13 @@ impl<'f, 'j> Reader<'f, 'j> {
     }
 
     fn of_task(&self, table: &str, task: &str) -> Option<&'f JsonValue<'j>> {
-        self.file.get(table)?.get(task)
-    }
-
-    /// Whether the task is an average over others that the file holds too.
-    fn is_aggregate(&self, name: &str) -> bool {
-        let mut open = vec![name];
-        let mut seen = BTreeSet::from([name]);
-        while let Some(group) = open.pop() {
-            let parts = self
-                .of_task("group_subtasks", group)
-                .and_then(Json::items)
-                .unwrap_or_default();
-            for part in parts.iter().filter_map(Json::text) {
-                if part != name && self.results.get(part).is_some() {
-                    return true;
-                }
-                if seen.insert(part) {
-                    open.push(part);
-                }
-            }
-        }
-        false
+        let at = TASK_TABLES.iter().position(|t| *t == table)?;
+        self.tables.get(at)?.get(task).copied()
     }
 
     fn score(
         &self,
-        task: &Task<'_>,
+        task: &Task<'_, '_>,
         key: &str,
         metric: &str,
         filter: &str,
@@ -310,11 +359,10 @@ impl<'f, 'j> Reader<'f, 'j> {
         } else {
             format!("{metric}_stderr")
         };
-        let mut stderr = self
-            .results
-            .get(task.name)
-            .and_then(|t| t.get(&suffix))
-            .and_then(Json::number)
+        let mut stderr = task
+            .scores
+            .get(suffix.as_str())
+            .and_then(|e| e.number())
             .map(|e| e * scale);
         if stderr.is_some_and(|e| !e.is_finite()) {
             run.diagnostics.push(said(Diagnostic::warning(
@@ -327,13 +375,11 @@ impl<'f, 'j> Reader<'f, 'j> {
         m.metric = self.texts.get(name);
         m.filter = (!matches!(filter, "" | "none")).then(|| self.texts.get(filter));
         m.value = value * scale;
-        m.higher_is_better = self
-            .of_task("higher_is_better", task.name)
-            .and_then(|t| match t.get(metric) {
-                Some(JsonValue::Bool(better)) => Some(*better),
-                _ => None,
-            })
-            .or_else(|| known.as_ref().map(|i| i.higher_is_better));
+        m.higher_is_better = match task.better.get(metric) {
+            Some(JsonValue::Bool(better)) => Some(*better),
+            _ => None,
+        }
+        .or_else(|| known.as_ref().map(|i| i.higher_is_better));
         // An error of exactly 0 is the formula's answer only where all items agree;
         // elsewhere it stands for one that was not computed.
         m.stderr = stderr.filter(|&e| e != 0.0 || m.value == 0.0 || m.value == 1.0);
@@ -349,19 +395,8 @@ impl<'f, 'j> Reader<'f, 'j> {
             task: task.name.to_owned(),
             metric: metric.to_owned(),
             filter: filter.to_owned(),
-            aggregation: self.aggregation(task.name, metric),
+            aggregation: task.aggregations.get(metric).map(|&a| a.to_owned()),
         });
-    }
-
-    fn aggregation(&self, task: &str, metric: &str) -> Option<String> {
-        self.of_task("configs", task)?
-            .get("metric_list")?
-            .items()?
-            .iter()
-            .find(|m| m.get("metric").and_then(Json::text) == Some(metric))?
-            .get("aggregation")?
-            .text()
-            .map(str::to_owned)
     }
 }
 
@@ -598,6 +633,44 @@ mod tests {
             r#"{"results": {"a": {"acc": 0.5}}, "group_subtasks": {"a": ["b"], "b": ["a", "b"]}}"#,
         );
         assert!(!parsed.measurements[0].has(flag::AGGREGATE));
+    }
+
+    #[test]
+    fn groups_within_groups_are_averages() {
+        let parsed = read(
+            r#"{"results": {"top": {"acc": 0.5}, "leaf": {"acc": 0.5}, "loop": {"acc": 0.5}},
+                "group_subtasks": {"top": ["mid", "top"], "mid": ["loop", "leaf"], "loop": ["loop"]}}"#,
+        );
+        let marked: Vec<&str> = parsed
+            .measurements
+            .iter()
+            .filter(|m| m.has(flag::AGGREGATE))
+            .map(|m| &*m.task)
+            .collect();
+        assert_eq!(marked, ["top"]);
+    }
+
+    /// Look-ups by a walk along each object would take minutes here.
+    #[test]
+    fn many_tasks_metrics_and_groups_take_no_more_than_their_share() {
+        use std::fmt::Write;
+        let n = 20_000;
+        let mut json = "{\"results\": {\"t\": {".to_owned();
+        for i in 0..n {
+            write!(json, "\"m{i}\": 0.5, \"m{i}_stderr\": 0.1, ").unwrap();
+        }
+        json.push_str("\"acc\": 0.5}");
+        for i in 0..n {
+            write!(json, ", \"r{i}\": {{\"acc\": 0.5}}").unwrap();
+        }
+        json.push_str("}, \"group_subtasks\": {\"t\": [\"t\"]");
+        for i in 0..n {
+            write!(json, ", \"r{i}\": [\"g0\"], \"g{i}\": [\"g{}\"]", i + 1).unwrap();
+        }
+        json.push_str("}}");
+        let parsed = read(&json);
+        assert_eq!(parsed.measurements.len(), 2 * n + 1);
+        assert_eq!(parsed.measurements[n - 1].stderr, Some(0.1));
     }
 
     proptest! {

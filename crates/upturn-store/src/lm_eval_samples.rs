@@ -11,7 +11,7 @@
 //!
 //! each a mean over items. Files of any size are read in constant memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read};
 
 use jiter::{Jiter, JiterError, JsonValue, NumberAny, Peek};
@@ -27,6 +27,10 @@ use crate::texts::Texts;
 
 /// Most bytes of a line unless the caller says otherwise: 64 MiB.
 pub const LINE_LIMIT_BYTES: u64 = 64 << 20;
+
+/// Most bytes that the names of filters and metrics of one file may fill: a file that has
+/// others in each line must not fill the memory.
+const NAME_BYTES_MAX: usize = 4 << 20;
 
 /// Largest difference between a printed mean and that of its samples which passes as equal.
 const AGREEMENT: f64 = 1e-9;
@@ -49,6 +53,8 @@ pub struct Samples {
     pub n_items: u64,
     /// Lines refused.
     pub n_refused: u64,
+    /// Bytes of the names in `filters`, each with the sums behind it.
+    name_bytes: usize,
 }
 
 /// Sums over the items under one filter.
@@ -139,10 +145,9 @@ fn read_lines(input: impl BufRead, info: &FileInfo, limit: u64) -> Samples {
         };
         let refused = match line {
             Line::Whole(line) if line.iter().all(u8::is_ascii_whitespace) => continue,
-            Line::Whole(line) => match read_item(line) {
-                Ok(item) => {
+            Line::Whole(line) => match read_item(line).and_then(|item| samples.add(item)) {
+                Ok(()) => {
                     samples.n_items += 1;
-                    samples.add(item);
                     continue;
                 }
                 Err(problem) => (problem.byte as u64, lm_eval::damage(problem)),
@@ -235,7 +240,27 @@ enum Answer {
 }
 
 impl Samples {
-    fn add(&mut self, item: Item) {
+    /// Counts an item; an error when its names are too many to be those of a harness.
+    fn add(&mut self, item: Item) -> Result<(), json::JsonProblem> {
+        let known = self.filters.get(&item.filter);
+        let mut new_bytes = match known {
+            Some(_) => 0,
+            None => item.filter.len() + size_of::<FilterSums>(),
+        };
+        for (metric, _) in &item.values {
+            if known.is_none_or(|sums| !sums.metrics.contains_key(metric)) {
+                new_bytes += metric.len() + size_of::<Moments>();
+            }
+        }
+        if self.name_bytes + new_bytes > NAME_BYTES_MAX {
+            return Err(json::JsonProblem {
+                message: format!(
+                    "the names of filters and metrics fill more than {NAME_BYTES_MAX} bytes"
+                ),
+                byte: 0,
+            });
+        }
+        self.name_bytes += new_bytes;
         let sums = self.filters.entry(item.filter).or_default();
         sums.n_items += 1;
         for (metric, value) in item.values {
@@ -258,6 +283,7 @@ impl Samples {
                 sums.contradicted |= contradicted;
             }
         }
+        Ok(())
     }
 }
 
@@ -294,7 +320,7 @@ struct Fields<'j> {
     target: Option<JsonValue<'j>>,
     filtered: Option<JsonValue<'j>>,
     arguments: Option<&'j [u8]>,
-    metrics: Option<Vec<String>>,
+    metrics: Option<BTreeSet<String>>,
     values: Vec<(String, f64)>,
 }
 
@@ -642,6 +668,36 @@ mod tests {
             &info("m/samples_t.jsonl"),
             LINE_LIMIT_BYTES,
         )
+    }
+
+    #[test]
+    fn another_filter_in_each_line_does_not_fill_the_memory() {
+        use std::fmt::Write;
+        let mut text = String::new();
+        for i in 0..50_000 {
+            writeln!(text, "{{\"filter\": \"f{i}\", \"acc\": 1}}").unwrap();
+        }
+        let samples = read(&text);
+        assert_eq!(samples.n_items, samples.filters.len() as u64);
+        assert_eq!(samples.n_items + samples.n_refused, 50_000);
+        assert!((1_000..40_000).contains(&samples.n_items));
+        assert!(samples.name_bytes <= NAME_BYTES_MAX);
+        let line = samples.diagnostics[0].to_string();
+        assert!(line.contains("names of filters and metrics fill"), "{line}");
+        // One filter in as many lines is what a harness writes.
+        let same = "{\"filter\": \"f\", \"acc\": 1}\n".repeat(50_000);
+        assert_eq!(read(&same).n_items, 50_000);
+    }
+
+    /// A search through a list for each name would take minutes here.
+    #[test]
+    fn many_metrics_in_a_line() {
+        let n = 200_000;
+        let values: String = (0..n).map(|i| format!("\"m{i}\":1,")).collect();
+        let names: Vec<String> = (0..n).map(|i| format!("\"k{i}\"")).collect();
+        let samples = read(&format!("{{{values}\"metrics\":[{}]}}", names.join(",")));
+        assert_eq!((samples.n_items, samples.n_refused), (1, 0));
+        assert!(samples.filters[NO_FILTER].metrics.is_empty());
     }
 
     /// A multiple-choice item whose log-probabilities are those of `probs`.

@@ -98,10 +98,10 @@ use std::path::{Path, PathBuf};
 use upturn_catalog::Catalog;
 use upturn_types::Diagnostic;
 
+use crate::capped::RECORD_BYTES_MAX;
 use crate::parsed::Parsed;
 use crate::texts::Texts;
 use problems::Problems;
-use reader::RECORD_BYTES_MAX;
 
 pub use spec::{ColumnSpec, Field, ItemCount, Layout, MapSpec};
 

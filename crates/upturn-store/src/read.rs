@@ -13,15 +13,13 @@ use crate::error::StoreError;
 use crate::lm_eval::{self, Run};
 use crate::lm_eval_samples::{self, LINE_LIMIT_BYTES, Samples};
 use crate::map::MapSpec;
+use crate::measurement_table::REQUIRED;
 use crate::parsed::{FileInfo, Parsed};
 use crate::recognise::{Content, recognise};
 use crate::schema::VersionError;
 use crate::texts::Texts;
 use crate::validate::validate;
 use crate::{canonical_csv, json, parquet};
-
-/// Largest JSON document that is read whole (results files are a few megabytes).
-const JSON_BYTES_MAX: u64 = 1 << 30;
 
 /// Columns of a foreign table that a message lists.
 const N_COLUMNS_SHOWN: usize = 12;
@@ -32,7 +30,8 @@ pub struct ReadOptions<'o> {
     pub map: Option<MapSpec>,
     /// Threads; `None` for one per core.
     pub jobs: Option<usize>,
-    /// Longest line of a samples file, bytes; longer ones are refused, not loaded.
+    /// Longest line of a samples file, row of a table and JSON document, bytes; longer ones
+    /// are refused, not loaded.
     pub line_limit_bytes: u64,
     /// Called with files done and files in all, from any thread.
     pub progress: Option<&'o (dyn Fn(usize, usize) + Sync)>,
@@ -303,42 +302,67 @@ fn read_file(
             refuse(Diagnostic::new(severity, "the file is empty"))
         }
         Content::Parquet => read_parquet(file, input, options, catalog, texts),
-        Content::Results { today } => match read_whole(file) {
+        Content::Results { today } => match read_whole(file, options.line_limit_bytes) {
             Ok(bytes) => results(today, &bytes, input, catalog, texts),
-            Err(e) => unreadable(e),
+            Err(d) => refuse(*d),
         },
-        Content::SomeJson => match read_whole(file) {
+        Content::SomeJson => match read_whole(file, options.line_limit_bytes) {
             Ok(bytes) => some_json(&bytes, input, catalog, texts),
-            Err(e) => unreadable(e),
+            Err(d) => refuse(*d),
         },
         Content::Samples => Outcome::Samples(lm_eval_samples::read_samples(
             file,
             &input.as_run(),
             options.line_limit_bytes,
         )),
-        Content::Measurements => Outcome::Rows {
-            format: "measurements (CSV)",
-            parsed: canonical_csv::read_from(file, info, texts),
-        },
+        Content::Measurements => {
+            let mut parsed = canonical_csv::read_from(file, info, options.line_limit_bytes, texts);
+            if parsed.n_rows == 0 && parsed.diagnostics.is_empty() {
+                let empty = Diagnostic::warning("a header without rows")
+                    .file(&info.name)
+                    .expected("one row for each score");
+                parsed.diagnostics.push(empty);
+            }
+            Outcome::Rows {
+                format: "measurements (CSV)",
+                parsed,
+            }
+        }
         Content::Table { columns } => foreign(input, options, catalog, &columns),
+        Content::Utf16 if input.explicit => refuse(
+            Diagnostic::error("is encoded as UTF-16")
+                .expected("UTF-8")
+                .help("convert it (for example: iconv -f utf-16 -t utf-8)"),
+        ),
         Content::Unknown if input.explicit => match &options.map {
             Some(map) => mapped(map, input, catalog),
             None => refuse(Diagnostic::error("is of no known format").expected(
                 "results or samples of lm-evaluation-harness, a table (CSV) or a Parquet file",
             )),
         },
-        Content::Unknown => Outcome::Skipped,
+        Content::Utf16 | Content::Unknown => Outcome::Skipped,
     }
 }
 
-fn read_whole(file: File) -> std::io::Result<Vec<u8>> {
+/// The bytes of a document of at most `limit` bytes; a longer one is told from its size.
+fn read_whole(file: File, limit: u64) -> Result<Vec<u8>, Box<Diagnostic>> {
     use std::io::Read;
+    let unreadable =
+        |e: std::io::Error| Box::new(Diagnostic::error(format!("cannot be read: {e}")));
+    let size = file.metadata().map_err(unreadable)?.len();
     let mut bytes = Vec::new();
-    file.take(JSON_BYTES_MAX + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > JSON_BYTES_MAX {
-        return Err(std::io::Error::other(format!(
-            "a JSON document of more than {JSON_BYTES_MAX} bytes"
-        )));
+    if size <= limit {
+        // The file may have grown since.
+        file.take(limit.saturating_add(1))
+            .read_to_end(&mut bytes)
+            .map_err(unreadable)?;
+    }
+    let size = size.max(bytes.len() as u64);
+    if size > limit {
+        let refused = Diagnostic::error(format!("a JSON document of {size} bytes"))
+            .expected(format!("at most {limit} bytes"))
+            .help("raise the limit on lines, or take the file out");
+        return Err(Box::new(refused));
     }
     Ok(bytes)
 }
@@ -433,11 +457,25 @@ fn foreign(
     } else {
         Severity::Warning
     };
-    Outcome::Refused(
-        Diagnostic::new(severity, format!("a table with the columns {shown}"))
-            .file(&input.info.name)
+    let missing: Vec<&str> = REQUIRED
+        .into_iter()
+        .filter(|required| !columns.iter().any(|c| c == required))
+        .collect();
+    let refused = match missing.as_slice() {
+        // A CSV with all of them is a table of measurements; this one is no CSV.
+        [] => Diagnostic::new(severity, "the fields are not separated by commas")
+            .expected("a CSV or Parquet file of measurements")
+            .help("separate them by commas, or name the columns with --map FILE.toml"),
+        [_] | [_, _] => Diagnostic::new(
+            severity,
+            format!("a table of measurements without {}", missing.join(" and ")),
+        )
+        .expected(format!("the columns {}", REQUIRED.join(", ")))
+        .help("add what is missing, or name the columns with --map FILE.toml"),
+        _ => Diagnostic::new(severity, format!("a table with the columns {shown}"))
             .help("name its columns with --map FILE.toml"),
-    )
+    };
+    Outcome::Refused(refused.file(&input.info.name))
 }
 
 fn mapped(map: &MapSpec, input: &Input, catalog: &Catalog) -> Outcome {

@@ -30,6 +30,8 @@ pub(crate) enum Content {
     Measurements,
     /// Another table with these columns.
     Table { columns: Vec<String> },
+    /// Text in UTF-16, whatever it says.
+    Utf16,
     /// Something else.
     Unknown,
 }
@@ -48,6 +50,9 @@ pub(crate) fn recognise(file: &File) -> io::Result<Content> {
 pub(crate) fn recognise_start(start: &[u8]) -> Content {
     if start.starts_with(b"PAR1") {
         return Content::Parquet;
+    }
+    if start.starts_with(b"\xff\xfe") || start.starts_with(b"\xfe\xff") {
+        return Content::Utf16;
     }
     let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
     match start.iter().find(|b| !b.is_ascii_whitespace()) {
@@ -180,6 +185,7 @@ mod tests {
         assert_eq!(of("# Read me\n\nHello, you, there.\n"), Content::Unknown);
         assert_eq!(of("[1, 2]\n[3, 4]\n"), Content::Unknown);
         assert_eq!(recognise_start(&[0, 1, 2, 255]), Content::Unknown);
+        assert_eq!(recognise_start(b"\xff\xfef\0a\0"), Content::Utf16);
     }
 
     proptest! {

@@ -136,6 +136,82 @@ fn an_over_long_line() {
 }
 
 #[test]
+fn a_quotation_mark_that_is_never_closed() {
+    let header = "family,model,task,metric,value\n";
+    let row = "F,m,t,acc,0.5\n";
+    let folder = folder();
+    let text = format!("{header}{row}F,m,u,acc,\"{}", "x".repeat(50_000));
+    fs::write(folder.path().join("open.csv"), text).unwrap();
+    let (import, line) = one_line(&folder);
+    assert_eq!(
+        line,
+        "open.csv: line 3: a record is longer than 10000 bytes; expected shorter records; \
+         look for a quotation mark that is never closed"
+    );
+    assert_eq!(import.measurements.len(), 2, "the row before it is kept");
+    // Many short rows are no long row.
+    fs::write(
+        folder.path().join("open.csv"),
+        header.to_owned() + &row.repeat(2_000),
+    )
+    .unwrap();
+    assert_eq!(import_all(&folder).measurements.len(), 2_001);
+}
+
+fn import_all(folder: &TempDir) -> Import {
+    let import = import(&[folder.path()]);
+    assert!(import.diagnostics.is_empty(), "{:?}", import.diagnostics);
+    import
+}
+
+#[test]
+fn an_over_long_document() {
+    check(
+        "long.json",
+        format!("{{\"results\": {{}}, \"x\": \"{}\"}}", "x".repeat(50_000)),
+        "long.json: a JSON document of 50024 bytes; expected at most 10000 bytes; \
+         raise the limit on lines, or take the file out",
+    );
+}
+
+#[test]
+fn tables_that_are_nearly_measurements() {
+    check(
+        "semicolons.csv",
+        "family;model;task;metric;value\nF;m;t;acc;0.5\n",
+        "semicolons.csv: the fields are not separated by commas; expected a CSV or Parquet file of \
+         measurements; separate them by commas, or name the columns with --map FILE.toml",
+    );
+    check(
+        "no_value.csv",
+        "family,model,task,metric,acc\nF,m,t,acc,0.5\n",
+        "no_value.csv: a table of measurements without value; expected the columns family, model, \
+         task, metric, value; add what is missing, or name the columns with --map FILE.toml",
+    );
+    check(
+        "no_rows.csv",
+        "family,model,task,metric,value\n",
+        "no_rows.csv: a header without rows; expected one row for each score",
+    );
+}
+
+#[test]
+fn utf16_is_named() {
+    let folder = folder();
+    let path = folder.path().join("wide.csv");
+    let text = "\u{feff}family,model,task,metric,value\nF,m,t,acc,0.5\n";
+    let bytes: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    fs::write(&path, bytes).unwrap();
+    let import = import(&[&path]);
+    let lines: Vec<String> = import.diagnostics.iter().map(ToString::to_string).collect();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(
+        lines[0].contains("UTF-16") && lines[0].contains("iconv"),
+        "{lines:?}"
+    );
+}
+
+#[test]
 fn empty_files() {
     check("empty.json", "", "empty.json: the file is empty");
     check("blank.csv", "\n \n", "blank.csv: the file is empty");

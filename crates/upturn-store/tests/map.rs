@@ -77,6 +77,7 @@ const TESTS: &[(&str, fn())] = &[
     ("many_bad_rows_make_few_lines", many_bad_rows_make_few_lines),
     ("other_encodings", other_encodings),
     ("huge_cells", huge_cells),
+    ("huge_headers", huge_headers),
     ("mistakes_in_maps_are_placed", mistakes_in_maps_are_placed),
     ("any_bytes_never_panic", any_bytes_never_panic),
     ("any_map_never_panics", any_map_never_panics),
@@ -502,6 +503,25 @@ fn other_encodings() {
         &Catalog::builtin(),
     );
     assert!(lines(&header)[0].contains("column names are not UTF-8"));
+}
+
+/// A walk through the header for each of its columns would take minutes here.
+fn huge_headers() {
+    let n = 50_000;
+    let spec = "[columns]\nmodel = \"m\"\nfamily = \"f\"\n[[score]]\npattern = \"s_{subset}\"\n\
+        task = \"t\"\nmetric = \"acc\"\nstderr = \"e_{subset}\"\n";
+    let names: String = (0..n).map(|i| format!(",s_{i},e_{i}")).collect();
+    let parsed = read(&format!("m,f{names}\nx,F{}\n", ",0.5,0.1".repeat(n)), spec);
+    assert_eq!(lines(&parsed), [""; 0]);
+    assert_eq!(parsed.measurements.len(), n);
+    assert_eq!(parsed.measurements[n - 1].stderr, Some(0.1));
+    // None of the standard errors is there.
+    let parsed = read(&format!("m,f{}\nx,F\n", names.replace(",e_", ",x_")), spec);
+    assert!(
+        parsed.diagnostics.len() < 50,
+        "{}",
+        parsed.diagnostics.len()
+    );
 }
 
 fn huge_cells() {

@@ -45,11 +45,12 @@ pub(super) fn resolve<'m>(
     names: &[String],
     problems: &mut Problems,
 ) -> Option<Header<'m>> {
+    let known = Names::new(names);
     let mut used: BTreeSet<usize> = BTreeSet::new();
     let mut columns = Vec::new();
     let mut failed = false;
     let mut find = |name: &str, what: &str, problems: &mut Problems| {
-        let found = position(names, name, what, problems);
+        let found = position(&known, name, what, problems);
         used.extend(found);
         failed |= found.is_none();
         found
@@ -72,7 +73,7 @@ pub(super) fn resolve<'m>(
             continue;
         };
         fitted[i] = true;
-        if let Some(index) = position(names, name, &score.name, problems)
+        if let Some(index) = position(&known, name, &score.name, problems)
             && by_column.insert(index, (i, BTreeMap::new())).is_some()
         {
             problems.add(
@@ -119,7 +120,7 @@ pub(super) fn resolve<'m>(
             continue;
         };
         let spec = &score.spec;
-        if names.iter().filter(|n| *n == name).count() > 1 {
+        if known.at.get(name.as_str()).is_some_and(|(_, twice)| *twice) {
             problems.add("columns that occur twice", twice(name, &score.name));
             continue;
         }
@@ -152,7 +153,7 @@ pub(super) fn resolve<'m>(
             None => None,
             Some(template) => {
                 let column = render(template, captured);
-                let found = position(names, &column, &score.name, problems);
+                let found = position(&known, &column, &score.name, problems);
                 used.extend(found);
                 found.map(|index| (column, index))
             }
@@ -202,31 +203,47 @@ pub(super) fn resolve<'m>(
     })
 }
 
+/// The names of a table's columns, and where each is: there may be millions, and each may
+/// have to be found.
+pub(super) struct Names<'n> {
+    names: &'n [String],
+    /// The first column of each name, and whether there is another.
+    at: BTreeMap<&'n str, (usize, bool)>,
+}
+
+impl<'n> Names<'n> {
+    /// Names without spaces around them.
+    pub(super) fn new(names: &'n [String]) -> Self {
+        let mut at: BTreeMap<&str, (usize, bool)> = BTreeMap::new();
+        for (index, name) in names.iter().enumerate() {
+            at.entry(name)
+                .and_modify(|(_, twice)| *twice = true)
+                .or_insert((index, false));
+        }
+        Names { names, at }
+    }
+}
+
 /// Index of the column called `name`; a message when it is missing or occurs twice.
 pub(super) fn position(
-    names: &[String],
+    names: &Names<'_>,
     name: &str,
     asked_by: &str,
     problems: &mut Problems,
 ) -> Option<usize> {
-    let mut found = names
-        .iter()
-        .enumerate()
-        .filter(|(_, n)| n.as_str() == name || n.as_str() == name.trim())
-        .map(|(i, _)| i);
-    match (found.next(), found.next()) {
-        (Some(index), None) => Some(index),
-        (Some(_), Some(_)) => {
+    match names.at.get(name.trim()) {
+        Some(&(index, false)) => Some(index),
+        Some((_, true)) => {
             problems.add("columns that occur twice", twice(name, asked_by));
             None
         }
-        (None, _) => {
-            let help = match names {
+        None => {
+            let help = match names.names {
                 [only] => format!(
                     "the table has one column, '{}': is the delimiter right?",
                     shorten(only)
                 ),
-                _ => format!("the table has {}", list(names.iter())),
+                names => format!("the table has {}", list(names.iter())),
             };
             problems.add(
                 "missing columns",
@@ -250,15 +267,14 @@ fn twice(name: &str, asked_by: &str) -> Diagnostic {
 }
 
 /// Names in quotes, the first few.
-fn list<'a>(names: impl Iterator<Item = &'a String>) -> String {
-    let names: Vec<&String> = names.collect();
+fn list<'a>(names: impl ExactSizeIterator<Item = &'a String>) -> String {
+    let n_names = names.len();
     let mut shown: Vec<String> = names
-        .iter()
         .take(N_NAMES_SHOWN)
         .map(|n| format!("'{}'", shorten(n)))
         .collect();
-    if names.len() > N_NAMES_SHOWN {
-        shown.push(format!("and {} more", names.len() - N_NAMES_SHOWN));
+    if n_names > N_NAMES_SHOWN {
+        shown.push(format!("and {} more", n_names - N_NAMES_SHOWN));
     }
     shown.join(", ")
 }

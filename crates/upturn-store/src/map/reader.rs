@@ -7,8 +7,7 @@ use std::rc::Rc;
 use csv::ByteRecord;
 use upturn_types::Diagnostic;
 
-/// Largest record read (bytes): a quote that is never closed must not fill the memory.
-pub(super) const RECORD_BYTES_MAX: u64 = 64 * 1024 * 1024;
+use crate::capped::{Capped, is_too_long};
 
 /// Bytes at the start of a table from which its delimiter is found.
 const HEAD_BYTES: u64 = 64 * 1024;
@@ -55,12 +54,7 @@ impl<R: Read> Reader<R> {
         let line_end = head.iter().position(|b| matches!(b, b'\n' | b'\r'));
         let old_mac = line_end
             .is_some_and(|at| head.get(at) == Some(&b'\r') && head.get(at + 1) != Some(&b'\n'));
-        let limit = Rc::new(Cell::new(record_max));
-        let capped = Capped {
-            inner: Cursor::new(head).chain(source),
-            n_read: 0,
-            limit: Rc::clone(&limit),
-        };
+        let (capped, limit) = Capped::new(Cursor::new(head).chain(source), record_max);
         let csv = csv::ReaderBuilder::new()
             .delimiter(delimiter)
             .terminator(if old_mac {
@@ -112,8 +106,7 @@ impl<R: Read> Reader<R> {
         self.limit.set(start.saturating_add(self.record_max));
         let line = self.csv.position().line();
         self.csv.read_byte_record(record).map_err(|e| {
-            let too_long = matches!(e.kind(), csv::ErrorKind::Io(e) if e.kind() == io::ErrorKind::FileTooLarge);
-            if too_long {
+            if is_too_long(&e) {
                 Diagnostic::error(format!("a record is longer than {} bytes", self.record_max))
                     .place(format!("line {line}, byte {start}"))
                     .expected("shorter records")
@@ -123,24 +116,6 @@ impl<R: Read> Reader<R> {
                     .place(format!("line {line}, byte {start}"))
             }
         })
-    }
-}
-
-/// A source that fails once it has given more than `limit` bytes.
-struct Capped<R> {
-    inner: R,
-    n_read: u64,
-    limit: Rc<Cell<u64>>,
-}
-
-impl<R: Read> Read for Capped<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.n_read > self.limit.get() {
-            return Err(io::Error::from(io::ErrorKind::FileTooLarge));
-        }
-        let n = self.inner.read(buffer)?;
-        self.n_read = self.n_read.saturating_add(n as u64);
-        Ok(n)
     }
 }
 

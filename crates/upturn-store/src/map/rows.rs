@@ -7,7 +7,7 @@ use csv::ByteRecord;
 use upturn_catalog::{Catalog, MetricInfo, ModelMatch, metric_info};
 use upturn_types::{Diagnostic, Known, Measurement, Text, flag};
 
-use super::header::{Column, Header, ScoreColumn, given, resolve, shorten};
+use super::header::{Column, Header, Names, ScoreColumn, given, position, resolve, shorten};
 use super::number;
 use super::problems::Problems;
 use super::reader::Reader;
@@ -202,11 +202,12 @@ pub(super) fn read_joined(
         }
     };
     let header = reader.header.clone();
-    let key = super::header::position(&header, &join.key, "[join] key", problems);
+    let names = Names::new(&header);
+    let key = position(&names, &join.key, "[join] key", problems);
     let mut columns = Vec::new();
     let mut complete = key.is_some();
     for (&field, spec) in &join.columns {
-        match super::header::position(&header, &spec.column, "[join.columns]", problems) {
+        match position(&names, &spec.column, "[join.columns]", problems) {
             Some(index) => columns.push((field, spec, index)),
             None => complete = false,
         }
