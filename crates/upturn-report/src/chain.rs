@@ -564,15 +564,22 @@ fn fits(verdict: &Verdict) -> Step {
             things(verdict, c.k),
             c.likelihood.replace('_', "-")
         ));
-        if !weights.is_empty() {
+        let n_comparable = c.fits.iter().filter(|f| f.aicc.is_some()).count();
+        if n_comparable == 1 {
+            sentences.push(
+                "Too few scales to weigh the models against each other: only the simplest has a defined AICc."
+                    .to_owned(),
+            );
+        } else if !weights.is_empty() {
             sentences.push(format!(
                 "Share of the evidence (Akaike weights, which charge for parameters): {}.",
                 weights.join(", ")
             ));
         }
-        if let Some(fit) = curve::drawn_fit(c) {
+        let hidden = curve::contradicts(verdict);
+        if let Some(fit) = curve::drawn_fit(c).filter(|_| !hidden || n_comparable > 1) {
             let theta: Vec<String> = fit.theta.iter().map(|t| numbers::statistic(*t)).collect();
-            let how = if c.best == Some(fit.model) {
+            let how = if c.best == Some(fit.model) && n_comparable > 1 {
                 "Best"
             } else {
                 "Drawn"
@@ -583,10 +590,14 @@ fn fits(verdict: &Verdict) -> Step {
                 theta.join(", ")
             ));
         }
-        if curve::contradicts(verdict) {
+        if hidden {
             sentences.push(
-                "A constant is best here only because so few scales cannot pay for another parameter; a rise is certified all the same, so the constant is not drawn."
-                    .to_owned(),
+                if n_comparable > 1 {
+                    "A constant is best here only because so few scales cannot pay for another parameter; a rise is certified all the same, so the constant is not drawn."
+                } else {
+                    "A rise is certified, so that one, a constant, is not drawn."
+                }
+                .to_owned(),
             );
         }
         sentences.push(match c.delta_aicc_hinge {
@@ -638,7 +649,7 @@ fn kink(verdict: &Verdict, signs: Signs) -> Step {
                     )
                 });
                 sentences.push(format!(
-                    "Among {} simulated from the smooth curve so large a D comes up with {}{range}.",
+                    "Among {} simulated from the smooth logistic so large a D comes up with {}{range}.",
                     plural(k.n_draws as usize, "data set", "data sets"),
                     numbers::p_value(p)
                 ));
@@ -673,7 +684,7 @@ fn kink(verdict: &Verdict, signs: Signs) -> Step {
         }
         sentences.push(
             match k.verdict {
-                KinkVerdict::Kink => "So a kink is preferred to a smooth curve.",
+                KinkVerdict::Kink => "So a kink is preferred to the smooth logistic.",
                 KinkVerdict::None => {
                     "So there is no kink to be seen: the data have no room for one."
                 }
@@ -683,6 +694,14 @@ fn kink(verdict: &Verdict, signs: Signs) -> Step {
             }
             .to_owned(),
         );
+        if k.verdict == KinkVerdict::Kink
+            && let Some(smooth) = verdict.fits.as_ref().and_then(curve::better_without_kink)
+        {
+            sentences.push(format!(
+                "But another smooth curve, the {}, fits better than every kinked one for its number of parameters (AICc): the scores do not need a kink.",
+                smooth.name()
+            ));
+        }
     }
     Step {
         title: "Kink",

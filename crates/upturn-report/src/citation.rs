@@ -85,7 +85,7 @@ pub fn citation(analysis: &Analysis, verdict: &Verdict) -> String {
     }
     if let Some(kink) = &verdict.kink {
         let word = match kink.verdict {
-            KinkVerdict::Kink => "preferred to a smooth curve",
+            KinkVerdict::Kink => "preferred to the smooth logistic",
             KinkVerdict::None => "no room for one",
             KinkVerdict::Undetermined => "undetermined",
         };

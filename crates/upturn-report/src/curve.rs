@@ -78,6 +78,22 @@ pub fn contradicts(verdict: &Verdict) -> bool {
     rises && fit.is_some_and(|f| f.model == CurveModel::Const)
 }
 
+/// The smooth curve, other than the logistic, whose AICc is lower than that of every kinked curve.
+#[must_use]
+pub fn better_without_kink(comparison: &CurveComparison) -> Option<CurveModel> {
+    let lowest = |models: &[CurveModel]| {
+        comparison
+            .fits
+            .iter()
+            .filter(|f| models.contains(&f.model))
+            .filter_map(|f| f.aicc.map(|aicc| (f.model, aicc)))
+            .min_by(|a, b| a.1.total_cmp(&b.1))
+    };
+    let (model, smooth) = lowest(&[CurveModel::Gompertz, CurveModel::Power])?;
+    let (_, kinked) = lowest(&[CurveModel::Hinge, CurveModel::Yhinge, CurveModel::Step])?;
+    (smooth < kinked).then_some(model)
+}
+
 /// `n_steps` + 1 samples of `fit` over \[`from`, `to`\], with both sides of its breakpoint.
 #[must_use]
 pub fn sample(

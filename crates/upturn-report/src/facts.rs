@@ -250,24 +250,35 @@ pub fn answer(analysis: &Analysis, signs: Signs) -> Vec<String> {
             }
         }
         let mut rest: Vec<String> = Vec::new();
-        let weak = by_shape(analysis)
-            .iter()
-            .find(|(s, _, _)| *s == Shape::WeakOnset)
-            .map_or(0, |(_, across, _)| *across);
+        let shapes = by_shape(analysis);
+        let across = |shape: Shape| {
+            shapes
+                .iter()
+                .find(|(s, _, _)| *s == shape)
+                .map_or(0, |(_, across, _)| *across)
+        };
+        let weak = across(Shape::WeakOnset);
         if weak > 0 {
             rest.push(plural(weak, "weak onset", "weak onsets"));
         }
-        for class in [
-            VerdictClass::Smooth,
-            VerdictClass::Flat,
-            VerdictClass::Inverse,
-        ] {
+        for class in [VerdictClass::Smooth, VerdictClass::Flat] {
             let n = counts.get(class).0;
             if n > 0 {
                 rest.push(format!(
                     "{} {}",
                     numbers::integer(n as u64),
                     words::class(class)
+                ));
+            }
+        }
+        // One class of three shapes, of which one word would say something wrong.
+        for falling in [Shape::Inverse, Shape::UShaped, Shape::NonMonotone] {
+            let n = across(falling);
+            if n > 0 {
+                rest.push(format!(
+                    "{} {}",
+                    numbers::integer(n as u64),
+                    words::shape(falling)
                 ));
             }
         }

@@ -662,7 +662,7 @@ fn terms(analysis: &Analysis) -> Vec<(String, String)> {
         ),
         (
             "Kink",
-            "whether a curve with a corner or a jump is preferred to a smooth one. “None”: the data have no room for one. “Unclear”: not preferred, but so few scales are no evidence of smoothness.".to_owned(),
+            "whether a curve with a corner or a jump is preferred to the smooth logistic. “None”: the data have no room for one. “Unclear”: not preferred, but so few scales are no evidence of smoothness.".to_owned(),
         ),
         (
             "p, list-adjusted",

@@ -112,7 +112,7 @@ pub fn reason(reason: Reason) -> &'static str {
         Reason::TooFewScales => "fewer than four distinct scales were measured",
         Reason::SpanTooShort => "the models span too little scale",
         Reason::BelowChance => {
-            "all models score below chance: answers may not have been parsed, or the floor is wrong"
+            "models score below chance: answers may not have been parsed, or the floor is wrong"
         }
         Reason::OnsetNotSubstantial => {
             "small models are certified near chance, but no large one is certified above it"

@@ -73,6 +73,51 @@ fn explanation_of_a_training_run() {
 }
 
 #[test]
+fn a_kink_is_not_claimed_where_another_smooth_curve_fits_better() {
+    let a = common::analysis();
+    let mut v = verdict(&a, "3D+").clone();
+    let says = |v: &Verdict| explain(&a, v, &options(400));
+    v.kink.as_mut().expect("in the fixture").verdict = upturn_types::KinkVerdict::Kink;
+    assert!(says(&v).contains("preferred to the smooth logistic"));
+    assert!(!says(&v).contains("do not need a kink"));
+    let fits = &mut v.fits.as_mut().expect("in the fixture").fits;
+    let mut power = fits[1].clone();
+    power.model = upturn_types::CurveModel::Power;
+    power.aicc = Some(1990.0);
+    fits.push(power);
+    assert!(says(&v).contains("another smooth curve, the power, fits better"));
+}
+
+#[test]
+fn one_comparable_model_has_no_share_of_the_evidence() {
+    let a = common::analysis();
+    let mut v = verdict(&a, "3D+").clone();
+    let c = v.fits.as_mut().expect("in the fixture");
+    for fit in &mut c.fits {
+        let is_const = fit.model == upturn_types::CurveModel::Const;
+        fit.aicc = fit.aicc.filter(|_| is_const);
+        fit.weight = f64::from(u8::from(is_const));
+    }
+    c.best = Some(upturn_types::CurveModel::Const);
+    let text = explain(&a, &v, &options(400));
+    assert!(text.contains("Too few scales to weigh the models against each other"));
+    assert!(
+        !text.contains("100%") && !text.contains("Best: constant"),
+        "{text}"
+    );
+}
+
+#[test]
+fn shapes_that_fall_are_named_apart() {
+    let mut a = common::analysis();
+    a.verdicts[0].shape = Shape::NonMonotone;
+    a.counts.clear();
+    let text = summary(&a, &options(120));
+    assert!(text.contains("1 non-monotone"), "{text}");
+    assert!(!text.contains("falling"), "{text}");
+}
+
+#[test]
 fn agreement_with_published_claims() {
     insta::assert_snapshot!(agreement(&common::analysis(), &options(100)));
 }

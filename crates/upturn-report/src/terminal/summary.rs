@@ -242,7 +242,7 @@ impl Legend {
         if self.kink {
             terms.push((
                 "kink".to_owned(),
-                "a curve with a corner or jump is preferred to a smooth one; 'no kink': the data have no room for one; 'kink?': cannot be told".to_owned(),
+                "a curve with a corner or jump is preferred to the smooth logistic; 'no kink': the data have no room for one; 'kink?': cannot be told".to_owned(),
             ));
         }
         for code in shared {
