@@ -63,18 +63,21 @@ pub fn recover(measurements: &mut [Measurement]) {
                 from_errors.push(n);
             }
         }
-        let open = |m: &Measurement| m.n.is_none() || m.n_kind == Some(Known::Assumed);
         from_errors.sort_unstable();
         from_errors.dedup();
-        let shared = match from_errors[..] {
+        // A standard error says more than an assumption, a lattice less: scores with partial
+        // credit lie on a finer one than their items make.
+        let (shared, over_assumed) = match from_errors[..] {
             // Every row that could be read agrees: the others (score 0 or 1) share it.
-            [n] => Some(n),
+            [n] => (Some(n), true),
             [] => {
                 let scores: Vec<f64> = rows.iter().map(|&i| measurements[i].value).collect();
-                n_from_lattice(&scores)
+                (n_from_lattice(&scores), false)
             }
-            _ => None,
+            _ => (None, false),
         };
+        let open =
+            |m: &Measurement| m.n.is_none() || (over_assumed && m.n_kind == Some(Known::Assumed));
         if let Some(n) = shared {
             for &i in rows {
                 let m = &mut measurements[i];
@@ -108,6 +111,24 @@ mod tests {
         assert_eq!(n[0], (Some(651), Some(Known::Recovered)));
         assert_eq!(n[1], (Some(651), Some(Known::Recovered)));
         assert_eq!(n[2], (Some(600), Some(Known::Reported)));
+    }
+
+    #[test]
+    fn a_lattice_fills_what_is_missing_and_overrules_nothing() {
+        let scores = [0.0005, 0.0135, 0.0625, 0.3555, 0.7185];
+        let rows = |n: Option<u64>| -> Vec<Measurement> {
+            let mut rows: Vec<Measurement> = scores
+                .iter()
+                .map(|&s| Measurement::new("f", "m", "t", "acc", s))
+                .collect();
+            for m in &mut rows {
+                (m.n, m.n_kind) = (n, n.map(|_| Known::Assumed));
+            }
+            recover(&mut rows);
+            rows
+        };
+        assert!(rows(None).iter().all(|m| m.n == Some(2000)));
+        assert!(rows(Some(250)).iter().all(|m| m.n == Some(250)));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use upturn_stats::breakthrough::{BreakthroughConfig, breakthrough};
 use upturn_stats::curves::{
     FitConfig, KinkConfig, band, breakpoint_interval, compare, kink_test, predict, sharpness,
 };
-use upturn_stats::recover::count;
+use upturn_stats::recover::{count, decimals};
 use upturn_stats::threshold::Walk;
 use upturn_stats::verdict::{JudgeConfig, Judgement, judge as judge_series, judge_trajectory};
 use upturn_stats::{Obs, Series};
@@ -57,6 +57,7 @@ pub fn judge(curve: &Curve, reading: &Reading, config: &AnalysisConfig) -> Verdi
         n: n_items.map(|(low, _)| low),
         chance: curve.chance.zip(judgement.delta),
         threshold: threshold.as_ref(),
+        model_inside: model_inside(curve, reading, threshold.as_ref()),
         alpha: config.alpha,
     });
     let caveats = caveats(
@@ -161,8 +162,12 @@ fn shape(curve: &Curve, series: &Series, along: bool, rules: &JudgeConfig) -> Ju
 /// The series of chosen points. Counts where outcomes are 0/1 and n is known, unless
 /// three or more seeds give the error of their mean.
 fn series(curve: &Curve, points: impl Iterator<Item = (usize, f64)>) -> Series {
+    // Trailing zeros are lost in a number: a column is printed as its longest entry. Where
+    // all are 0 or 1 that says nothing, and they are taken as exact.
+    let longest = curve.points.iter().map(|p| decimals(p.value)).max();
+    let printed = longest.filter(|d| *d > 0);
     let (x, obs) = points
-        .map(|(i, x)| (x, observation(curve, &curve.points[i])))
+        .map(|(i, x)| (x, observation(curve, &curve.points[i], printed)))
         .unzip();
     let series = Series {
         x,
@@ -174,9 +179,9 @@ fn series(curve: &Curve, points: impl Iterator<Item = (usize, f64)>) -> Series {
     series
 }
 
-fn observation(curve: &Curve, point: &CurvePoint) -> Obs {
+fn observation(curve: &Curve, point: &CurvePoint, printed: Option<u32>) -> Obs {
     match point.n {
-        Some(n) if curve.binomial && point.n_seeds < 3 => count(point.score, n, None),
+        Some(n) if curve.binomial && point.n_seeds < 3 => count(point.score, n, printed),
         _ => Obs::Mean {
             y: point.score,
             se: point.stderr,
@@ -403,7 +408,7 @@ fn threshold(
 fn with_point(mut threshold: Threshold, hinge_tau: Option<f64>) -> Threshold {
     threshold.point = threshold.lower.zip(threshold.upper).map(|(lower, upper)| {
         hinge_tau
-            .filter(|tau| (lower..=upper).contains(tau))
+            .filter(|tau| lower < *tau && *tau <= upper)
             .unwrap_or(f64::midpoint(lower, upper))
     });
     threshold
@@ -470,6 +475,7 @@ fn caveats(
     }
     if let Some((lower, upper)) = threshold.and_then(|t| t.lower.zip(t.upper))
         && upper - lower > WIDE
+        && !model_inside(curve, reading, threshold)
     {
         caveats.push(Caveat::NoModelNearThreshold {
             decades: upper - lower,
@@ -535,6 +541,18 @@ fn caveats(
         caveats.extend(sensitivity(curve, reading, judgement.shape, rules));
     }
     caveats
+}
+
+/// Whether some model was measured strictly inside the threshold interval.
+fn model_inside(curve: &Curve, reading: &Reading, threshold: Option<&Threshold>) -> bool {
+    let Some((lower, upper)) = threshold.and_then(|t| t.lower.zip(t.upper)) else {
+        return false;
+    };
+    reading
+        .points
+        .iter()
+        .filter_map(|&(i, _)| axis_coordinate(curve, reading, i))
+        .any(|x| lower < x && x < upper)
 }
 
 /// One caveat per reason for which members are left out.

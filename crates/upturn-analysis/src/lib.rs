@@ -54,7 +54,7 @@ pub fn analyze(measurements: Vec<Measurement>, config: &AnalysisConfig) -> Analy
         })
         .collect();
     list::note_conflicts(&mut verdicts, &conflicts);
-    list::adjust(&mut verdicts);
+    list::adjust(&mut verdicts, &curves);
     list::sort(&mut verdicts);
     let counts = list::counts(&verdicts, &curves);
     let spread = list::spread(&verdicts, &curves, config.axis);

@@ -9,11 +9,14 @@ use upturn_types::{
 };
 
 /// Adjusts the p-values over each list (across models; along training) by
-/// Benjamini–Hochberg, with Benjamini–Yekutieli beside it.
-pub fn adjust(verdicts: &mut [Verdict]) {
+/// Benjamini–Hochberg, with Benjamini–Yekutieli beside it. Averages whose parts are listed
+/// too would count twice: they stay outside.
+pub fn adjust(verdicts: &mut [Verdict], curves: &[Curve]) {
+    let aggregate: Vec<CurveId> = aggregates(curves).into_iter().cloned().collect();
     for across in [true, false] {
         let listed: Vec<usize> = (0..verdicts.len())
             .filter(|&i| (verdicts[i].view == View::Across) == across && verdicts[i].p.is_some())
+            .filter(|&i| !aggregate.contains(&verdicts[i].curve))
             .collect();
         let p: Vec<f64> = listed.iter().filter_map(|&i| verdicts[i].p).collect();
         let (bh, by) = (benjamini_hochberg(&p), benjamini_yekutieli(&p));

@@ -27,6 +27,8 @@ pub struct Situation<'a> {
     pub chance: Option<(f64, f64)>,
     /// Certified onset.
     pub threshold: Option<&'a Threshold>,
+    /// Whether some model lies strictly inside the threshold interval.
+    pub model_inside: bool,
     /// Level.
     pub alpha: f64,
 }
@@ -68,7 +70,7 @@ pub fn needs(at: &Situation<'_>) -> Vec<Need> {
             Reason::NoFloor | Reason::RandomThroughout | Reason::Composite => {}
         },
         (Shape::WeakOnset, _) => needs.extend(larger(at)),
-        (Shape::Emergent, _) => needs.extend(between(at)),
+        (Shape::Emergent, _) => needs.extend(between(at).or_else(|| undecided_inside(at))),
         (Shape::Flat, Some(Reason::RandomThroughout)) => needs.extend(larger(at)),
         _ => {}
     }
@@ -76,6 +78,9 @@ pub fn needs(at: &Situation<'_>) -> Vec<Need> {
 }
 
 fn between(at: &Situation<'_>) -> Option<Need> {
+    if at.model_inside {
+        return None;
+    }
     let threshold = at.threshold?;
     let (lower, upper) = (threshold.lower?, threshold.upper?);
     (lower.is_finite() && upper - lower > WIDE).then(|| Need::ModelBetween {
@@ -83,6 +88,13 @@ fn between(at: &Situation<'_>) -> Option<Need> {
         upper: at.axis.raw(upper),
         axis: at.axis,
     })
+}
+
+/// More items, where models inside a wide threshold interval are measured but not decided.
+fn undecided_inside(at: &Situation<'_>) -> Option<Need> {
+    let threshold = at.threshold?;
+    let wide = threshold.upper? - threshold.lower? > WIDE;
+    (wide && at.model_inside).then(|| items(at)).flatten()
 }
 
 fn larger(at: &Situation<'_>) -> Option<Need> {

@@ -374,3 +374,33 @@ fn margins_are_varied_and_the_default_one_gives_the_counts_shown() {
     // Within 2% of the range, 2,000 items cannot certify chance any more.
     assert_ne!(at(0.02), at(0.05));
 }
+
+#[test]
+fn rounded_scores_are_counted_at_the_cautious_end() {
+    // .059 of 2,096 items is 123 to 125 right: at 123 the test of .05 gives p = .041, not .033.
+    let scores = [0.012, 0.01, 0.011, 0.059];
+    let rows = scores.iter().enumerate().map(|(i, &score)| {
+        let mut m = row(&format!("m{i}"), 10f64.powi(18 + i as i32), score);
+        (m.n, m.chance) = (Some(2096), Some(0.0));
+        m
+    });
+    let analysis = run(rows.collect());
+    let p = only(&analysis).p.expect("tested");
+    assert!((p - 0.0406).abs() < 5e-4, "{p}");
+}
+
+#[test]
+fn a_model_inside_a_wide_interval_is_not_denied() {
+    let mut rows = jump(3, 3);
+    // Unresolved between the last near-random model and the first above.
+    rows.push(row("between", 3e20, 0.2875));
+    let analysis = run(rows);
+    let v = only(&analysis);
+    let gap = |c: &Caveat| matches!(c, Caveat::NoModelNearThreshold { .. });
+    assert!(!v.caveats.iter().any(gap), "{:?}", v.caveats);
+    assert!(
+        !v.needs
+            .iter()
+            .any(|n| matches!(n, Need::ModelBetween { .. }))
+    );
+}
