@@ -18,10 +18,11 @@ def with_polars(folder: Path) -> None:
         "family", "task", "method", "shots", "metric", "threshold_lower_flops", "threshold_upper_flops", "p_bh"
     )
     print(emergent)
-    # The points behind one verdict, in order of scale.
+    # The points behind one verdict, in order of scale. A curve is read across models and, where there are
+    # checkpoints, along the training of each: those are other verdicts with points of their own.
     if emergent.height:
-        first = verdicts.filter(pl.col("shape") == "emergent").row(0, named=True)
-        points = curves.filter(pl.col("curve") == first["curve"]).sort("flops")
+        first = verdicts.filter((pl.col("view") == "across") & (pl.col("shape") == "emergent")).row(0, named=True)
+        points = curves.filter((pl.col("curve") == first["curve"]) & (pl.col("view") == "across")).sort("x")
         print(points.select("model", "flops", "score", "n", "label"))
 
 

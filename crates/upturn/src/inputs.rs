@@ -83,6 +83,16 @@ impl Shots {
     }
 }
 
+impl std::fmt::Display for Shots {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.fewest, self.most) {
+            (one, other) if one == other => write!(f, "{one}"),
+            (fewest, u32::MAX) => write!(f, "{fewest}.."),
+            (fewest, most) => write!(f, "{fewest}..{most}"),
+        }
+    }
+}
+
 /// The built-in catalogue with the user's files added.
 pub fn catalog(models: &[PathBuf], tasks: &[PathBuf]) -> Result<Catalog, Failure> {
     let mut catalog = Catalog::builtin();
@@ -144,6 +154,7 @@ impl Inputs {
             bar.finish_and_clear();
             merge(&mut import, read);
         }
+        let n_read = import.measurements.len();
         import.measurements.retain(|m| {
             families.as_ref().is_none_or(|g| g.is_match(&*m.family))
                 && methods.as_ref().is_none_or(|g| g.is_match(&*m.method))
@@ -151,7 +162,35 @@ impl Inputs {
                 && self.shots.is_none_or(|s| s.holds(m.shots))
                 && matches_task(&tasks, m)
         });
+        if n_read > 0 && import.measurements.is_empty() {
+            self.show(&import.diagnostics);
+            return Err(Failure::new(
+                Exit::NoInput,
+                format!(
+                    "none of the {n_read} measurements read is kept by {}; names may hold * and ?, \
+                     and their case does not count",
+                    self.filters().join(" and ")
+                ),
+            ));
+        }
         Ok(import)
+    }
+
+    /// The filters that are set, as they were written.
+    fn filters(&self) -> Vec<String> {
+        let globs = [
+            ("--family", &self.family),
+            ("--task", &self.task),
+            ("--method", &self.method),
+            ("--metric", &self.metric),
+        ];
+        let mut filters: Vec<String> = globs
+            .into_iter()
+            .filter(|(_, patterns)| !patterns.is_empty())
+            .map(|(option, patterns)| format!("{option} {}", patterns.join(", ")))
+            .collect();
+        filters.extend(self.shots.map(|shots| format!("--shots {shots}")));
+        filters
     }
 
     /// Shows messages on stderr: every error, the first warnings and notes.

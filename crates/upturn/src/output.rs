@@ -4,6 +4,8 @@ use std::io::{IsTerminal, Write};
 
 use upturn_report::TextOptions;
 
+use crate::exit::{Exit, Failure};
+
 /// When to use colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Color {
@@ -21,16 +23,21 @@ const WIDTH_MAX: usize = 200;
 /// Width without a terminal.
 const WIDTH_PIPE: usize = 140;
 
-/// Prints a result to stdout. A closed pipe (`upturn … | head`) ends quietly.
-pub fn print(text: &str) {
+/// Prints a result to stdout. A closed pipe (`upturn … | head`) ends quietly; a full disk does not.
+pub fn print(text: &str) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
-    let _closed = out.write_all(text.as_bytes()).and_then(|()| {
-        if text.ends_with('\n') {
-            Ok(())
-        } else {
-            out.write_all(b"\n")
-        }
-    });
+    let end: &[u8] = if text.ends_with('\n') { b"" } else { b"\n" };
+    let written = out
+        .write_all(text.as_bytes())
+        .and_then(|()| out.write_all(end))
+        .and_then(|()| out.flush());
+    match written {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::new(
+            Exit::Failed,
+            format!("cannot write to stdout: {e}"),
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Prints a message to stderr.

@@ -263,3 +263,47 @@ fn plots_are_pictures() {
         .assert()
         .code(2);
 }
+
+#[test]
+fn filters_that_keep_nothing_are_named() {
+    for arguments in [
+        vec!["--task", "nothing*"],
+        vec!["--family", "["],
+        vec!["--shots", "1000..", "--metric", "acc"],
+    ] {
+        upturn()
+            .args(["analyze", "published:gpt3"])
+            .args(&arguments)
+            .assert()
+            .code(3)
+            .stderr(predicate::str::contains(format!(
+                "{} {}",
+                arguments[0], arguments[1]
+            )));
+    }
+}
+
+#[test]
+fn a_model_is_explained_line_by_line() {
+    upturn()
+        .args(["models", "EleutherAI/pythia-1.4b-deduped@step3000"])
+        .assert()
+        .code(0)
+        .stdout(predicate::str::contains("\ncheckpoint: step 3000"));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_result_that_cannot_be_printed_is_a_failure() {
+    let full = fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .expect("Linux has it");
+    let status = std::process::Command::new(env!("CARGO_BIN_EXE_upturn"))
+        .args(["tasks", "--json"])
+        .stdout(full)
+        .stderr(std::process::Stdio::null())
+        .status()
+        .expect("runs");
+    assert_eq!(status.code(), Some(1));
+}

@@ -196,7 +196,7 @@ pub fn run(args: &Args) -> Outcome {
     if args.json {
         let json = serde_json::to_string(&analysis)
             .map_err(|e| Failure::new(Exit::Failed, format!("cannot write JSON: {e}")))?;
-        output::print(&json);
+        output::print(&json)?;
     } else if let (Some(Some(globs)), Some(pattern)) = (explain, &args.explain) {
         let chosen: Vec<&Verdict> = analysis
             .verdicts
@@ -207,13 +207,13 @@ pub fn run(args: &Args) -> Outcome {
             return Err(Failure::usage(no_such_task(pattern, &analysis)));
         }
         for verdict in chosen {
-            output::print(&upturn_report::explain(&analysis, verdict, &options));
-            output::print("");
+            output::print(&upturn_report::explain(&analysis, verdict, &options))?;
+            output::print("")?;
         }
     } else if args.against.is_some() {
-        output::print(&upturn_report::agreement(&analysis, &options));
+        output::print(&upturn_report::agreement(&analysis, &options))?;
     } else {
-        output::print(&upturn_report::summary(&analysis, &options));
+        output::print(&upturn_report::summary(&analysis, &options))?;
     }
     if let Some(dir) = &args.out {
         output::note(&format!(

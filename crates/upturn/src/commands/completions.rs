@@ -17,6 +17,6 @@ pub struct Args {
 pub fn run(args: &Args, command: &mut clap::Command) -> Outcome {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, command, "upturn", &mut script);
-    output::print(&String::from_utf8_lossy(&script));
+    output::print(&String::from_utf8_lossy(&script))?;
     Ok(Exit::Done)
 }

@@ -41,9 +41,9 @@ struct Folder {
 pub fn run(args: &Args) -> Outcome {
     let report = examine();
     if args.json {
-        output::print(&serde_json::to_string_pretty(&report).unwrap_or_default());
+        output::print(&serde_json::to_string_pretty(&report).unwrap_or_default())?;
     } else {
-        output::print(&text(&report));
+        output::print(&text(&report))?;
     }
     Ok(Exit::Done)
 }

@@ -49,12 +49,10 @@ pub fn run(args: &Args) -> Outcome {
             )));
         };
         if args.json {
-            output::print(&serde_json::to_string_pretty(found.entry).unwrap_or_default());
+            output::print(&serde_json::to_string_pretty(found.entry).unwrap_or_default())?;
         } else {
-            let mut text = upturn_catalog::explain(found.entry);
-            if !text.ends_with('\n') {
-                text.push('\n');
-            }
+            let mut text = upturn_catalog::explain(found.entry).trim_end().to_owned();
+            text.push('\n');
             if let Some(step) = found.step {
                 let count = |v: Option<f64>| v.map_or("unknown".to_owned(), |v| format!("{v:.4e}"));
                 let _infallible = writeln!(
@@ -64,7 +62,7 @@ pub fn run(args: &Args) -> Outcome {
                     count(found.scale.flops)
                 );
             }
-            output::print(&text);
+            output::print(&text)?;
         }
         return Ok(Exit::Done);
     }
@@ -80,7 +78,7 @@ pub fn run(args: &Args) -> Outcome {
         )));
     }
     if args.json {
-        output::print(&serde_json::to_string_pretty(&shown).unwrap_or_default());
+        output::print(&serde_json::to_string_pretty(&shown).unwrap_or_default())?;
         return Ok(Exit::Done);
     }
     let mut text = String::from(
@@ -96,7 +94,7 @@ pub fn run(args: &Args) -> Outcome {
             let _infallible = writeln!(text, "  {}", line(member));
         }
     }
-    output::print(&text);
+    output::print(&text)?;
     Ok(Exit::Done)
 }
 

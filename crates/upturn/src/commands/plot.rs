@@ -1,12 +1,12 @@
 //! `upturn plot`: chosen curves as a figure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use upturn_report::FigureOptions;
 use upturn_types::{Analysis, Verdict, View};
 
-use crate::commands::analyze::{Choices, analysis_of, no_such_task};
+use crate::commands::analyze::{Choices, analysis_of};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::inputs::{Inputs, exit_for};
 use crate::output;
@@ -48,10 +48,9 @@ pub fn run(args: &Args) -> Outcome {
         .take(args.limit)
         .collect();
     if chosen.is_empty() {
-        return Err(Failure::usage(no_such_task(
-            &args.inputs.task.join(" "),
-            &analysis,
-        )));
+        return Err(Failure::usage(
+            "no curve of two or more models to draw; `upturn analyze` on the same input lists what there is",
+        ));
     }
     let options = FigureOptions {
         axis: config.axis,
@@ -97,6 +96,7 @@ pub fn figures(dir: &Path, analysis: &Analysis) -> Result<(), Failure> {
                 .push(verdict);
         }
     }
+    let mut taken = BTreeSet::new();
     for (task, verdicts) in by_task {
         let shown = &verdicts[..verdicts.len().min(PANELS_MAX)];
         let options = FigureOptions {
@@ -105,10 +105,23 @@ pub fn figures(dir: &Path, analysis: &Analysis) -> Result<(), Failure> {
         };
         let svg = upturn_report::figure_svg(analysis, shown, &options)
             .map_err(|e| Failure::new(Exit::Failed, e))?;
-        let path = dir.join(format!("{}.svg", file_name(&task)));
+        let path = dir.join(format!("{}.svg", free_name(&task, &mut taken)));
         upturn_store::write_bytes(&path, svg.as_bytes())?;
     }
     Ok(())
+}
+
+/// A file name for a task that no other task has, not even in another case: some file
+/// systems take `A.svg` and `a.svg` for one.
+fn free_name(task: &str, taken: &mut BTreeSet<String>) -> String {
+    let name = file_name(task);
+    let mut free = name.clone();
+    let mut n = 1u32;
+    while !taken.insert(free.to_ascii_lowercase()) {
+        n += 1;
+        free = format!("{name}-{n}");
+    }
+    free
 }
 
 /// A file name for a task: letters, digits, `-`, `_`, `.`, and `+` stay.
@@ -146,5 +159,13 @@ mod tests {
             );
         }
         assert_eq!(file_name("3D+"), "3D+");
+    }
+
+    #[test]
+    fn tasks_never_share_a_figure() {
+        let mut taken = BTreeSet::new();
+        let names =
+            ["a/b", "a b", "A b", "数学", "语文", "a_b-2"].map(|t| free_name(t, &mut taken));
+        assert_eq!(names, ["a_b", "a_b-2", "A_b-3", "__", "__-2", "a_b-2-2"]);
     }
 }

@@ -39,6 +39,6 @@ pub fn run(args: &Args) -> Outcome {
             }
         }
     }
-    output::print(&text);
+    output::print(&text)?;
     Ok(Exit::Done)
 }

@@ -51,7 +51,7 @@ pub fn run(args: &Args) -> Outcome {
         return Err(Failure::usage("no task matches; `upturn tasks` lists all"));
     }
     if args.json {
-        output::print(&serde_json::to_string_pretty(&shown).unwrap_or_default());
+        output::print(&serde_json::to_string_pretty(&shown).unwrap_or_default())?;
         return Ok(Exit::Done);
     }
     let mut text = String::new();
@@ -72,6 +72,6 @@ pub fn run(args: &Args) -> Outcome {
             task.source
         );
     }
-    output::print(&text);
+    output::print(&text)?;
     Ok(Exit::Done)
 }
