@@ -146,9 +146,9 @@ pub fn read_from(input: impl Read, info: &FileInfo, record_max: u64, texts: &Tex
                 m.origin = Some(info.origin(&place));
                 parsed.measurements.push(m);
             }
-            Err((message, expected)) => parsed
-                .diagnostics
-                .push(refuse(Some(place), message).expected(expected)),
+            Err((message, expected)) => {
+                parsed.refuse_row(refuse(Some(place), message).expected(expected));
+            }
         }
     }
 }

@@ -55,6 +55,7 @@ impl Run {
             diagnostics: self.diagnostics,
             n_rows: self.n_rows,
             unknown_models: self.unknown_model.into_iter().collect(),
+            ..Parsed::default()
         }
     }
 }

@@ -254,7 +254,7 @@ fn read_batches(
                     m.origin = Some(info.origin(&place));
                     parsed.measurements.push(m);
                 }
-                Err(e) => parsed.diagnostics.push(
+                Err(e) => parsed.refuse_row(
                     Diagnostic::error(e.message)
                         .file(&info.name)
                         .place(place)

@@ -44,4 +44,27 @@ pub struct Parsed {
     pub n_rows: usize,
     /// Models that the catalogue does not know, with the file where each was first seen.
     pub unknown_models: BTreeMap<Text, String>,
+    /// Rows refused, of which [`ROWS_SHOWN`] have a message of their own.
+    pub n_rows_refused: usize,
+}
+
+/// Refused rows of one file that are shown one by one; the others are counted, so that
+/// messages about a file never outgrow it.
+pub(crate) const ROWS_SHOWN: usize = 100;
+
+impl Parsed {
+    /// Records a refused row, with its message while there are few.
+    pub(crate) fn refuse_row(&mut self, diagnostic: Diagnostic) {
+        self.n_rows_refused += 1;
+        if self.n_rows_refused <= ROWS_SHOWN {
+            self.diagnostics.push(diagnostic);
+        }
+    }
+
+    /// The line that counts what was not shown, if anything was not.
+    pub(crate) fn rows_not_shown(&self, file: &str) -> Option<Diagnostic> {
+        let more = self.n_rows_refused.saturating_sub(ROWS_SHOWN);
+        (more > 0)
+            .then(|| Diagnostic::error(format!("and {more} more rows are refused")).file(file))
+    }
 }

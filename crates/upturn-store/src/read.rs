@@ -531,7 +531,7 @@ fn collect(
     let mut unknown_models = BTreeMap::new();
     let mut n_skipped = 0;
     for (outcome, file) in outcomes.into_iter().zip(files) {
-        let (format, parsed) = match outcome {
+        let (format, mut parsed) = match outcome {
             Outcome::Skipped | Outcome::Samples(_) => {
                 n_skipped += 1;
                 continue;
@@ -548,7 +548,7 @@ fn collect(
         import.n_files += 1;
         *import.formats.entry(format.to_owned()).or_default() += 1;
         import.n_rows += parsed.n_rows;
-        for (model, file) in parsed.unknown_models {
+        for (model, file) in std::mem::take(&mut parsed.unknown_models) {
             unknown_models.entry(model).or_insert(file);
         }
         let failed = parsed.measurements.is_empty()
@@ -557,17 +557,15 @@ fn collect(
                 .iter()
                 .any(|d| d.severity == Severity::Error);
         import.n_files_refused += usize::from(failed);
-        import.diagnostics.extend(parsed.diagnostics);
-        for m in parsed.measurements {
+        for m in std::mem::take(&mut parsed.measurements) {
             match validate(&m) {
                 Ok(()) => import.measurements.push(m),
-                Err(d) => {
-                    import
-                        .diagnostics
-                        .push(located(*d, m.origin.as_deref(), &file.info.name))
-                }
+                Err(d) => parsed.refuse_row(located(*d, m.origin.as_deref(), &file.info.name)),
             }
         }
+        let more = parsed.rows_not_shown(&file.info.name);
+        import.diagnostics.extend(parsed.diagnostics);
+        import.diagnostics.extend(more);
     }
     for (model, file) in unknown_models {
         import

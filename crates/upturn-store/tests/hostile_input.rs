@@ -404,3 +404,28 @@ fn progress_ends_with_all_files() {
     seen.sort_unstable();
     assert_eq!(seen, [(1, 2), (2, 2)]);
 }
+
+#[test]
+fn a_million_bad_rows_are_counted_not_listed() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut table = String::from("family,model,task,metric,value\n");
+    for i in 0..5_000 {
+        table.push_str(if i % 2 == 0 {
+            "F,m,t,acc,x\n"
+        } else {
+            "F,m,t,acc,1.7\n"
+        });
+    }
+    table.push_str("F,m,t,acc,0.5\n");
+    let file = dir.path().join("scores.csv");
+    std::fs::write(&file, table).unwrap();
+    let import = read(&[file], &ReadOptions::default(), &Catalog::builtin());
+    assert_eq!((import.measurements.len(), import.n_rows), (1, 5_001));
+    assert!(
+        import.diagnostics.len() < 120,
+        "{}",
+        import.diagnostics.len()
+    );
+    let last = import.diagnostics.last().unwrap().to_string();
+    assert!(last.contains("and 4900 more rows are refused"), "{last}");
+}

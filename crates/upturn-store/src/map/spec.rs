@@ -449,7 +449,7 @@ impl MapSpec {
             Diagnostic::error(e.message().to_owned())
                 .file(file_name)
                 .place(place)
-                .help("the keys of a map are listed in docs of upturn_store::map")
+                .help("docs/maps.md lists the keys of a map")
         })?;
 
         let delimiter = |given: &Option<Spanned<String>>| -> Result<Option<u8>, Diagnostic> {
