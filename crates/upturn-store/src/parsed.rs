@@ -44,7 +44,7 @@ pub struct Parsed {
     pub n_rows: usize,
     /// Models that the catalogue does not know, with the file where each was first seen.
     pub unknown_models: BTreeMap<Text, String>,
-    /// Rows refused, of which [`ROWS_SHOWN`] have a message of their own.
+    /// Rows refused; the first hundred have a message of their own.
     pub n_rows_refused: usize,
 }
 
