@@ -37,15 +37,10 @@ pub fn judge(curve: &Curve, reading: &Reading, config: &AnalysisConfig) -> Verdi
     let shown = Fits::of(curve, &series, &judgement, along, seed, config);
     let threshold = threshold.map(|t| with_point(t, shown.hinge_tau));
     let points = evidence(curve, reading, &series, &judgement);
-    let (before, after) = ends(curve, reading, &judgement, &points);
+    let (before, after) = ends(curve, &judgement, &points);
     let largest = points.last().map(|p| score_at(curve, p));
-    let testable = |n: &&PointEvidence| n.n.is_some();
-    let n_items = points.iter().filter(testable).filter_map(|p| p.n).fold(
-        None,
-        |range: Option<(u64, u64)>, n| {
-            Some(range.map_or((n, n), |(low, high)| (low.min(n), high.max(n))))
-        },
-    );
+    let items = || points.iter().filter_map(|p| p.n);
+    let n_items = items().min().zip(items().max());
     let raw_ends = raw_ends(curve, reading);
     let needs = needs(&Situation {
         shape: judgement.shape,
@@ -417,23 +412,13 @@ fn with_point(mut threshold: Threshold, hinge_tau: Option<f64>) -> Threshold {
 /// The scores on both sides of the onset; without one, of the smallest and largest model.
 fn ends(
     curve: &Curve,
-    _reading: &Reading,
     judgement: &Judgement,
     points: &[PointEvidence],
 ) -> (Option<ScoreAt>, Option<ScoreAt>) {
-    let walk = judgement.walk.unwrap_or(Walk {
-        n_near: 0,
-        n_above: 0,
-    });
-    let before = if walk.n_near > 0 && walk.n_above > 0 {
-        walk.n_near - 1
-    } else {
-        0
-    };
-    let after = if walk.n_near > 0 && walk.n_above > 0 {
-        points.len() - walk.n_above
-    } else {
-        points.len().saturating_sub(1)
+    let onset = judgement.walk.filter(|w| w.n_near > 0 && w.n_above > 0);
+    let (before, after) = match onset {
+        Some(walk) => (walk.n_near - 1, points.len() - walk.n_above),
+        None => (0, points.len().saturating_sub(1)),
     };
     let at = |i: usize| points.get(i).map(|p| score_at(curve, p));
     (at(before), at(after))

@@ -105,7 +105,7 @@ fn sensitivity(curves: &[upturn_types::Curve], config: &AnalysisConfig) -> Vec<S
             Sensitivity {
                 near_margin,
                 substantial_margin: config.substantial_margin,
-                counts: list::count_shapes(&shapes),
+                counts: list::tally(shapes.into_iter().map(|shape| (shape, true))),
             }
         })
         .collect()

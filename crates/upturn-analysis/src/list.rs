@@ -1,6 +1,6 @@
 //! The list of verdicts: adjustment, order, counts, spread of thresholds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use upturn_stats::multiplicity::{benjamini_hochberg, benjamini_yekutieli};
 use upturn_stats::resample::quantile_sorted;
@@ -12,7 +12,7 @@ use upturn_types::{
 /// Benjamini–Hochberg, with Benjamini–Yekutieli beside it. Averages whose parts are listed
 /// too would count twice: they stay outside.
 pub fn adjust(verdicts: &mut [Verdict], curves: &[Curve]) {
-    let aggregate: Vec<CurveId> = aggregates(curves).into_iter().cloned().collect();
+    let aggregate = aggregates(curves);
     for across in [true, false] {
         let listed: Vec<usize> = (0..verdicts.len())
             .filter(|&i| (verdicts[i].view == View::Across) == across && verdicts[i].p.is_some())
@@ -67,35 +67,24 @@ pub fn note_conflicts(verdicts: &mut [Verdict], conflicts: &[Conflict]) {
 #[must_use]
 pub fn counts(verdicts: &[Verdict], curves: &[Curve]) -> Vec<CountByShape> {
     let aggregate = aggregates(curves);
-    let count = |shape: Shape, across: bool| {
-        verdicts
-            .iter()
-            .filter(|v| v.shape == shape && (v.view == View::Across) == across)
-            .filter(|v| !aggregate.contains(&&v.curve))
-            .count()
-    };
-    Shape::ALL
-        .into_iter()
-        .map(|shape| CountByShape {
-            shape,
-            across: count(shape, true),
-            training: count(shape, false),
-        })
-        .filter(|c| c.across + c.training > 0)
-        .collect()
+    let counted = verdicts.iter().filter(|v| !aggregate.contains(&v.curve));
+    tally(counted.map(|v| (v.shape, v.view == View::Across)))
 }
 
-/// The same for shapes across models alone.
-#[must_use]
-pub fn count_shapes(shapes: &[Shape]) -> Vec<CountByShape> {
-    Shape::ALL
+/// Counts of (shape, whether across models), in table order, without empty rows.
+pub fn tally(shapes: impl Iterator<Item = (Shape, bool)>) -> Vec<CountByShape> {
+    let mut counts: BTreeMap<Shape, (usize, usize)> = BTreeMap::new();
+    for (shape, across) in shapes {
+        let (models, training) = counts.entry(shape).or_default();
+        *(if across { models } else { training }) += 1;
+    }
+    counts
         .into_iter()
-        .map(|shape| CountByShape {
+        .map(|(shape, (across, training))| CountByShape {
             shape,
-            across: shapes.iter().filter(|s| **s == shape).count(),
-            training: 0,
+            across,
+            training,
         })
-        .filter(|c| c.across > 0)
         .collect()
 }
 
@@ -105,7 +94,7 @@ pub fn spread(verdicts: &[Verdict], curves: &[Curve], axis: Axis) -> Option<Thre
     let aggregate = aggregates(curves);
     let certified: Vec<&Verdict> = verdicts
         .iter()
-        .filter(|v| v.view == View::Across && v.axis == axis && !aggregate.contains(&&v.curve))
+        .filter(|v| v.view == View::Across && v.axis == axis && !aggregate.contains(&v.curve))
         .filter(|v| v.threshold.is_some())
         .collect();
     if certified.is_empty() {
@@ -136,7 +125,7 @@ pub fn spread(verdicts: &[Verdict], curves: &[Curve], axis: Axis) -> Option<Thre
     })
 }
 
-fn aggregates(curves: &[Curve]) -> Vec<&CurveId> {
+fn aggregates(curves: &[Curve]) -> BTreeSet<&CurveId> {
     curves
         .iter()
         .filter(|c| c.aggregate)

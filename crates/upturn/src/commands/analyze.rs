@@ -128,11 +128,12 @@ impl Choices {
     }
 }
 
-/// Reads the inputs and analyses them; `None` when nothing could be read.
-/// Returns the measurements too when `keep` asks for them.
+/// Reads the inputs and analyses them; a failure when nothing could be read.
+/// Returns the measurements too where `keep` asks for them: the table is large.
 pub fn analysis_of(
     inputs: &Inputs,
     config: &AnalysisConfig,
+    keep: bool,
 ) -> Result<(Analysis, Vec<upturn_types::Measurement>), Failure> {
     let mut import = inputs.read()?;
     if import.measurements.is_empty() {
@@ -143,7 +144,12 @@ pub fn analysis_of(
         ));
     }
     let measurements = std::mem::take(&mut import.measurements);
-    let mut analysis = upturn_analysis::analyze(measurements.clone(), config);
+    let kept = if keep {
+        measurements.clone()
+    } else {
+        Vec::new()
+    };
+    let mut analysis = upturn_analysis::analyze(measurements, config);
     analysis.provenance.version = upturn::VERSION.to_owned();
     analysis.provenance.inputs = inputs.inputs.iter().map(|i| input_name(i)).collect();
     analysis.provenance.n_files = import.n_files;
@@ -159,7 +165,7 @@ pub fn analysis_of(
     }
     import.diagnostics.append(&mut analysis.diagnostics);
     analysis.diagnostics = import.diagnostics;
-    Ok((analysis, measurements))
+    Ok((analysis, kept))
 }
 
 /// An input as recorded: without the folders above it, so that results do not depend on
@@ -183,7 +189,7 @@ pub fn run(args: &Args) -> Outcome {
         .as_ref()
         .map(|e| globs(std::slice::from_ref(e)))
         .transpose()?;
-    let (mut analysis, measurements) = analysis_of(&args.inputs, &config)?;
+    let (mut analysis, measurements) = analysis_of(&args.inputs, &config, args.out.is_some())?;
     if args.against.is_some() {
         analysis.agreement =
             upturn_analysis::claims::compare(&analysis.verdicts, &upturn_catalog::wei2022_claims());

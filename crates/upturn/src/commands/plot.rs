@@ -38,7 +38,7 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: &Args) -> Outcome {
     let config = args.choices.config()?;
-    let (analysis, _) = analysis_of(&args.inputs, &config)?;
+    let (analysis, _) = analysis_of(&args.inputs, &config, false)?;
     args.inputs.show(&analysis.diagnostics);
     let chosen: Vec<&Verdict> = analysis
         .verdicts
