@@ -8,6 +8,10 @@
 //! [`upturn_types::Measurement`], and each row passes [`validate()`] on its way.
 //! [`read()`] recognises files by what they hold and reads whole folders.
 //!
+//! An evaluation uses four more: rows of data sets come from [`dataset`], finished responses go
+//! to a [`journal`] until their cell is done, its samples are kept in a [`sample_table`], and
+//! [`lm_eval_write`] gives lm-evaluation-harness's own files to those who read these.
+//!
 //! Nothing here computes statistics, and nothing panics on input: a file or row
 //! that cannot be used becomes one [`upturn_types::Diagnostic`], and the rest is kept.
 
@@ -15,13 +19,16 @@ pub mod analysis_json;
 pub mod canonical_csv;
 mod capped;
 mod curve_table;
+pub mod dataset;
 mod error;
 mod files;
 mod identity;
+pub mod journal;
 mod json;
 mod lines;
 pub mod lm_eval;
 pub mod lm_eval_samples;
+pub mod lm_eval_write;
 pub mod map;
 mod measurement_table;
 #[cfg(test)]
@@ -31,6 +38,7 @@ mod parsed;
 pub mod published;
 mod read;
 mod recognise;
+pub mod sample_table;
 pub mod schema;
 pub mod settings;
 mod table;

@@ -170,7 +170,7 @@ fn read_rows<R: ChunkReader + 'static>(
 }
 
 /// Reads the footer, and refuses places in the file that the library would panic on.
-fn open<R: ChunkReader + 'static>(
+pub(crate) fn open<R: ChunkReader + 'static>(
     input: R,
     path: &Path,
 ) -> Result<ParquetRecordBatchReaderBuilder<R>, StoreError> {
@@ -197,7 +197,10 @@ fn open<R: ChunkReader + 'static>(
 }
 
 /// Runs a reader of foreign bytes; a panic in the library is a damaged file, not our end.
-fn guarded<T>(path: &Path, read: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+pub(crate) fn guarded<T>(
+    path: &Path,
+    read: impl FnOnce() -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
     // Nothing half read outlives the closure.
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(read))
         .unwrap_or_else(|_| Err(damaged(path, &"its structure is damaged")))

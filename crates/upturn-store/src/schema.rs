@@ -168,7 +168,7 @@ pub fn curve() -> SchemaRef {
 
 /// Columns of a sample: one item answered once by one model.
 ///
-/// `metrics` names the metrics scored on the item, each a nullable `f64` column
+/// `metrics` names the metrics scored on the items, each a nullable `f64` column
 /// `metric.NAME` after the fixed ones. Log-probabilities are `f32` sums in nats;
 /// lengths leave the delimiter before a choice out.
 #[must_use]
@@ -176,15 +176,10 @@ pub fn sample(metrics: &[&str]) -> SchemaRef {
     let text = |name: &str, nullable| Field::new(name, DataType::Utf8, nullable);
     let number = |name: &str| Field::new(name, DataType::Float64, true);
     let count = |name: &str| Field::new(name, DataType::UInt32, true);
-    let scored = |name: &str| Field::new(name, DataType::Float32, true);
-    let choice = Fields::from(vec![
-        text("text", false),
-        scored("logprob"),
-        Field::new("is_greedy", DataType::Boolean, true),
-        count("n_tokens"),
-        count("n_chars"),
-        count("n_bytes"),
-    ]);
+    let list = |name: &str, of| {
+        let item = Arc::new(Field::new_list_field(of, false));
+        Field::new(name, DataType::List(item), false)
+    };
     let mut fields = vec![
         text("family", false),
         text("model", false),
@@ -200,36 +195,53 @@ pub fn sample(metrics: &[&str]) -> SchemaRef {
         text("split", true),
         text("method", false),
         count("shots"),
-        text("filter", true),
         Field::new("seed", DataType::UInt64, true),
         Field::new("doc_id", DataType::UInt64, false),
-        text("doc_hash", true),
-        text("prompt_hash", true),
+        text("doc_hash", false),
+        text("prompt_hash", false),
+        text("target_hash", false),
         Field::new("repeat", DataType::UInt32, false),
-        text("request", true),
-        text("response", true),
+        text("filter", false),
+        text("doc", false),
+        text("request", false),
+        list("responses", DataType::Utf8),
+        text("filtered", true),
         text("finish_reason", true),
-        Field::new(
-            "choices",
-            DataType::List(Arc::new(Field::new_list_field(
-                DataType::Struct(choice),
-                false,
-            ))),
-            true,
-        ),
-        text("target", true),
-        scored("target_logprob"),
+        list("choices", DataType::Struct(choice())),
+        count("gold"),
+        text("target", false),
+        Field::new("target_logprob", DataType::Float32, true),
         Field::new("target_is_greedy", DataType::Boolean, true),
         count("target_n_tokens"),
         count("target_n_chars"),
         count("target_n_bytes"),
-        number("request_secs"),
     ];
-    fields.extend(metrics.iter().map(|m| number(&format!("metric.{m}"))));
+    fields.extend(
+        metrics
+            .iter()
+            .map(|m| number(&format!("{METRIC_PREFIX}{m}"))),
+    );
     Arc::new(Schema::new_with_metadata(
         fields,
         metadata(TableKind::Sample),
     ))
+}
+
+/// What comes before a metric's name in the name of its column.
+pub const METRIC_PREFIX: &str = "metric.";
+
+/// Fields of an answer option in the column `choices` of a sample.
+pub(crate) fn choice() -> Fields {
+    let count = |name: &str| Field::new(name, DataType::UInt32, false);
+    Fields::from(vec![
+        Field::new("text", DataType::Utf8, false),
+        Field::new("logprob", DataType::Float32, false),
+        Field::new("is_greedy", DataType::Boolean, false),
+        count("n_tokens"),
+        count("n_chars"),
+        count("n_bytes"),
+        Field::new("unconditional_logprob", DataType::Float32, true),
+    ])
 }
 
 fn from_columns<R>(kind: TableKind, columns: &[Column<R>]) -> SchemaRef {

@@ -13,7 +13,9 @@ mod analysis;
 mod curve;
 mod diagnostic;
 mod evidence;
+mod lm;
 mod measurement;
+mod sample;
 mod scale;
 mod verdict;
 
@@ -27,7 +29,12 @@ pub use evidence::{
     Abruptness, BreakpointInterval, Breakthrough, CurveComparison, CurveModel, Fit, Interval,
     KinkTest, KinkVerdict, Label, PointEvidence, Resolution, Sharpness, SharpnessClass, Trend,
 };
+pub use lm::{
+    ChatMessage, Done, FinishReason, Flow, GenerateOptions, GenerateRequest, Generation,
+    LanguageModel, LmError, Loglikelihood, LoglikelihoodRequest, RollingRequest, Work,
+};
 pub use measurement::{Known, Measurement, Text, flag};
+pub use sample::{ChoiceScore, Sample, TargetScore};
 pub use scale::{Axis, Scale};
 pub use verdict::{
     Attribute, Caveat, Need, Reason, ScoreAt, Shape, Threshold, Verdict, VerdictClass,

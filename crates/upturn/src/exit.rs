@@ -17,11 +17,14 @@ pub enum Exit {
     NoInput = 3,
     /// Some input was refused; results for the rest were written.
     Refused = 4,
+    /// The user stopped it (Ctrl-C); what was finished is kept.
+    Interrupted = 130,
 }
 
 /// Shown under `--help`.
 pub const HELP: &str = "Exit codes: 0 done; 1 could not write or an internal failure; 2 wrong \
-command line; 3 no usable input; 4 some input was refused, results for the rest were written.";
+command line; 3 no usable input; 4 some input was refused, results for the rest were written; \
+130 stopped by Ctrl-C, what was finished is kept.";
 
 impl Exit {
     /// As a process exit code.

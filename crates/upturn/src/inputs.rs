@@ -138,7 +138,7 @@ impl Inputs {
             import.n_files += 1;
         }
         if !paths.is_empty() {
-            let paths: Vec<PathBuf> = paths.into_iter().map(PathBuf::from).collect();
+            let paths: Vec<PathBuf> = paths.into_iter().map(|p| table_of(p.into())).collect();
             let bar = progress_bar();
             let progress = |done: usize, all: usize| {
                 bar.set_length(all as u64);
@@ -255,6 +255,15 @@ pub fn globs(patterns: &[String]) -> Result<Option<GlobSet>, Failure> {
         set.add(glob);
     }
     set.build().map(Some).map_err(Failure::usage)
+}
+
+/// The table of a folder that `upturn eval` wrote: what else lies there holds the same scores.
+fn table_of(input: PathBuf) -> PathBuf {
+    let table = input.join("measurements.parquet");
+    match input.join("cells").is_dir() && table.is_file() {
+        true => table,
+        false => input,
+    }
 }
 
 fn merge(into: &mut Import, from: Import) {

@@ -1,6 +1,7 @@
 //! The command line: it parses arguments, calls the other crates and prints.
 
 mod commands;
+mod datasets;
 mod exit;
 mod inputs;
 mod output;
@@ -21,6 +22,8 @@ struct Cli {
 enum Command {
     /// Give verdicts on results that exist: which abilities emerge, where, how sure that is
     Analyze(commands::analyze::Args),
+    /// Evaluate models on tasks in lm-evaluation-harness form, from where the last run stopped
+    Eval(Box<commands::eval::Args>),
     /// Convert results of any known format to one table of measurements
     Import(commands::import::Args),
     /// Draw chosen curves as an SVG or PNG figure
@@ -42,6 +45,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Analyze(args) => commands::analyze::run(&args),
+        Command::Eval(args) => commands::eval::run(&args),
         Command::Import(args) => commands::import::run(&args),
         Command::Plot(args) => commands::plot::run(&args),
         Command::Report(args) => commands::report::run(&args),

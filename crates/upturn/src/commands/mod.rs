@@ -3,6 +3,7 @@
 pub mod analyze;
 pub mod completions;
 pub mod doctor;
+pub mod eval;
 pub mod import;
 pub mod models;
 pub mod plot;

@@ -1,0 +1,88 @@
+//! Scores to measurements: the rows of the table in the middle.
+
+use upturn_tasks::Task;
+use upturn_types::{Known, Measurement, Text};
+
+use crate::cell::{EvalOptions, MetricScore};
+
+/// Who was measured, and how large it is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelIdentity {
+    /// Family.
+    pub family: Text,
+    /// Name.
+    pub model: Text,
+    /// Training step of the checkpoint.
+    pub checkpoint_step: Option<u64>,
+    /// Post-training, when not a base model.
+    pub tuning: Option<Text>,
+    /// Parameters N.
+    pub params: Option<f64>,
+    /// Training tokens D.
+    pub tokens: Option<f64>,
+    /// Training compute C, where it is stated; else 6ND is derived.
+    pub flops: Option<f64>,
+    /// Pre-training loss, nats per token.
+    pub train_loss_nats: Option<f64>,
+}
+
+/// What the method is called in measurements: the chat template and a system
+/// instruction are another way of prompting, not another point of the same curve.
+fn method(options: &EvalOptions) -> String {
+    let mut method = "direct".to_owned();
+    if options.chat {
+        method.push_str(if options.fewshot_as_multiturn {
+            "_chat_multiturn"
+        } else {
+            "_chat"
+        });
+    }
+    if options.system_instruction.is_some() {
+        method.push_str("_system");
+    }
+    method
+}
+
+/// The rows of one cell.
+#[must_use]
+pub fn measurements(
+    identity: &ModelIdentity,
+    task: &Task,
+    options: &EvalOptions,
+    scores: &[MetricScore],
+) -> Vec<Measurement> {
+    scores
+        .iter()
+        .map(|score| {
+            let mut row = Measurement::new(
+                &identity.family,
+                &identity.model,
+                &task.config.task,
+                &score.metric,
+                score.value,
+            );
+            row.checkpoint_step = identity.checkpoint_step;
+            row.tuning = identity.tuning.clone();
+            row.params = identity.params;
+            row.tokens = identity.tokens;
+            row.flops = identity.flops;
+            row.flops_kind = identity.flops.map(|_| Known::Reported);
+            row.derive_flops();
+            row.train_loss_nats = identity.train_loss_nats;
+            row.split = Some(task.split().into());
+            row.method = method(options).into();
+            row.shots = Some(task.num_fewshot as u32);
+            row.filter = (score.filter != "none").then(|| score.filter.as_str().into());
+            row.higher_is_better = Some(score.higher_is_better);
+            row.stderr = score.stderr;
+            row.n = Some(score.n);
+            row.n_kind = Some(Known::Reported);
+            row.chance = score.chance;
+            row.chance_kind = score.chance.map(|_| Known::Derived);
+            row.ceiling = score.ceiling;
+            row.seed = Some(options.seed);
+            row.source = "upturn eval".into();
+            row
+        })
+        .collect()
+}

@@ -1,0 +1,51 @@
+//! Metrics, filters, aggregations and their standard errors.
+//!
+//! From a model's responses to numbers: [`FilterPipeline`] makes answers of responses,
+//! [`score_choices`], [`score_loglikelihood`], [`score_rolling`] and [`score_generation`] make
+//! an [`ItemValue`] per metric and item, [`aggregate`] makes a score of those, [`stderr`] its
+//! standard error, [`group_mean`] and [`pooled_stderr`] the scores of groups of tasks.
+//!
+//! What lm-evaluation-harness 0.4.13 computes comes out equal, bootstraps included, draw for
+//! draw ([`PyRandom`]); graded metrics of our own stand beside it. Everything is a pure
+//! function: no I/O, no clock, no randomness without a seed, and the same bits on any number
+//! of threads.
+
+mod aggregation;
+mod bootstrap;
+mod corpus;
+mod edit_distance;
+mod error;
+mod exact_match;
+mod filter;
+mod group;
+mod item;
+mod labels;
+mod metric;
+mod numeric;
+mod python_random;
+mod python_re;
+mod python_str;
+mod score;
+mod statistic;
+mod stderr;
+mod value;
+
+pub use aggregation::{Aggregation, aggregate};
+pub use corpus::{CorpusMetric, corpus_score, tokenize_13a, tokenize_ter};
+pub use edit_distance::{levenshtein, token_edit_distance};
+pub use error::MetricError;
+pub use exact_match::ExactMatchOptions;
+pub use filter::{Filter, FilterPipeline, MultiChoiceRegex, PosTags, RegexExtract};
+pub use group::{group_mean, pooled_stderr, unweighted_stderr};
+pub use item::ItemValue;
+pub use metric::{Chance, MetricInfo, MetricRequest, OutputKind, find, metrics};
+pub use numeric::{argmax, sample_stddev, softmax};
+pub use python_random::PyRandom;
+pub use python_re::{FoundText, PyRegex};
+pub use python_str::{count_words, escape, float_repr, is_space, repr, strip};
+pub use score::{
+    ChoicesResponse, GenerationResponse, Gold, ItemScores, TokenIds, score_choices,
+    score_generation, score_loglikelihood, score_rolling,
+};
+pub use stderr::{StderrRule, bootstrap_iterations, stderr};
+pub use value::FilterValue;

@@ -1,0 +1,298 @@
+//! Which task files can be run here, and what the others lack.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use rayon::prelude::*;
+
+use crate::config::{TaskConfig, python_of};
+use crate::error::{Refusal, TaskError};
+use crate::index::yaml_files;
+use crate::raw::{Loader, RawConfig};
+use crate::template::Templates;
+use crate::yaml::Yaml;
+
+/// What can be done with a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// A task that runs as it is.
+    Runnable,
+    /// A task that would run if its data set were not made by a script.
+    NeedsDatasetScript,
+    /// A task that names Python functions or classes.
+    NeedsPort {
+        /// `key: module.name` of each.
+        functions: Vec<String>,
+    },
+    /// A group of tasks.
+    Group,
+    /// Neither task nor group: a part that others include.
+    Part,
+    /// A file that is wrong, or asks for what is not done here.
+    Refused(String),
+}
+
+/// A file and its verdict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileReport {
+    /// The file.
+    pub path: PathBuf,
+    /// What can be done with it.
+    pub verdict: Verdict,
+}
+
+/// Counts of verdicts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Files in all.
+    pub files: usize,
+    /// See [`Verdict::Runnable`].
+    pub runnable: usize,
+    /// See [`Verdict::NeedsDatasetScript`].
+    pub needs_dataset_script: usize,
+    /// See [`Verdict::NeedsPort`].
+    pub needs_port: usize,
+    /// See [`Verdict::Group`].
+    pub groups: usize,
+    /// See [`Verdict::Part`].
+    pub parts: usize,
+    /// See [`Verdict::Refused`].
+    pub refused: usize,
+    /// Distinct templates tried, those of tasks that cannot be run among them.
+    pub templates: usize,
+    /// Those that are not Jinja.
+    pub templates_refused: usize,
+}
+
+/// A check of folders.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Check {
+    /// Every `.yaml` file, by path.
+    pub files: Vec<FileReport>,
+    /// Counts.
+    pub totals: Totals,
+}
+
+/// Checks every `.yaml` file under the folders: includes, keys, templates,
+/// metrics and filters. No
+/// data is read, so a field that the data lacks does not show.
+///
+/// # Errors
+/// When a folder cannot be read.
+pub fn check(folders: &[PathBuf]) -> Result<Check, TaskError> {
+    let mut paths = Vec::new();
+    for folder in folders {
+        paths.extend(yaml_files(folder)?);
+    }
+    let checker = Checker::default();
+    let files: Vec<FileReport> = paths
+        .into_par_iter()
+        .map(|path| {
+            let verdict = checker.verdict(&path);
+            FileReport { path, verdict }
+        })
+        .collect();
+    let mut totals = Totals {
+        files: files.len(),
+        ..Totals::default()
+    };
+    for file in &files {
+        *match file.verdict {
+            Verdict::Runnable => &mut totals.runnable,
+            Verdict::NeedsDatasetScript => &mut totals.needs_dataset_script,
+            Verdict::NeedsPort { .. } => &mut totals.needs_port,
+            Verdict::Group => &mut totals.groups,
+            Verdict::Part => &mut totals.parts,
+            Verdict::Refused(_) => &mut totals.refused,
+        } += 1;
+    }
+    let compiled = checker
+        .compiled
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    totals.templates = compiled.len();
+    totals.templates_refused = compiled.values().filter(|r| r.is_err()).count();
+    drop(compiled);
+    Ok(Check { files, totals })
+}
+
+#[derive(Default)]
+struct Checker {
+    loader: Loader,
+    /// Whether each template compiled.
+    compiled: Mutex<HashMap<String, Result<(), String>>>,
+}
+
+impl Checker {
+    fn verdict(&self, path: &Path) -> Verdict {
+        match self.loader.load(path) {
+            Ok(raw) => self.verdict_of(&raw),
+            Err(e) => Verdict::Refused(e.to_string()),
+        }
+    }
+
+    fn verdict_of(&self, raw: &RawConfig) -> Verdict {
+        let python = python_of(raw);
+        let is_class = raw.value("class").is_some();
+        if raw.value("group").is_some() && !is_class {
+            return Verdict::Group;
+        }
+        if raw.value("task").is_none() {
+            return Verdict::Part;
+        }
+        // Templates are checked whether or not the task runs.
+        let templates = self.templates(raw);
+        if !python.is_empty() {
+            let name = |r: Refusal| match r {
+                Refusal::NeedsPython { key, function, .. } => format!("{key}: {function}"),
+                other => other.to_string(),
+            };
+            return Verdict::NeedsPort {
+                functions: python.into_iter().map(name).collect(),
+            };
+        }
+        if let Err(reason) = templates {
+            return Verdict::Refused(reason);
+        }
+        match TaskConfig::from_raw(raw) {
+            Err(e) => Verdict::Refused(e.to_string()),
+            Ok(config) if needs_script(&config) => Verdict::NeedsDatasetScript,
+            Ok(config) => match can_run(&config) {
+                Ok(()) => Verdict::Runnable,
+                Err(e) => Verdict::Refused(e.to_string()),
+            },
+        }
+    }
+
+    fn templates(&self, raw: &RawConfig) -> Result<(), String> {
+        const KEYS: [&str; 5] = [
+            "doc_to_text",
+            "doc_to_target",
+            "doc_to_choice",
+            "description",
+            "gen_prefix",
+        ];
+        let fewshot = raw.value("fewshot_config");
+        let sources = KEYS.iter().flat_map(|key| {
+            let own = raw.value(key);
+            let shot = fewshot.and_then(|f| f.get(key));
+            own.into_iter()
+                .chain(shot)
+                .filter_map(Yaml::as_str)
+                .map(move |source| (*key, source))
+        });
+        let mut result = Ok(());
+        for (key, source) in sources {
+            let compiled = self
+                .compile(source)
+                .map_err(|reason| format!("{}: {key}: {reason}", raw.file.display()));
+            result = result.and(compiled);
+        }
+        result
+    }
+
+    fn compile(&self, source: &str) -> Result<(), String> {
+        let known = self
+            .compiled
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(source)
+            .cloned();
+        known.unwrap_or_else(|| {
+            let result = Templates::new().add("template", source).map(|_| ());
+            self.compiled
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(source.into(), result.clone());
+            result
+        })
+    }
+}
+
+/// Whether the task has all it needs but its data.
+fn can_run(config: &TaskConfig) -> Result<(), TaskError> {
+    config.eval_split()?;
+    config.dataset()?;
+    config.metrics()?;
+    config.pipelines()?;
+    Ok(())
+}
+
+/// Whether the file itself says that a script makes the data.
+fn needs_script(config: &TaskConfig) -> bool {
+    let trusts = config
+        .dataset_kwargs
+        .get("trust_remote_code")
+        .is_some_and(|v| v.as_bool() == Some(true));
+    trusts
+        || config
+            .dataset_path
+            .as_deref()
+            .is_some_and(|p| Path::new(p).extension().is_some_and(|e| e == "py"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_gets_its_verdict() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let base = "dataset_path: json\ntest_split: test\ndoc_to_target: b\n";
+        for (name, text) in [
+            (
+                "a.yaml",
+                format!("task: a\ndoc_to_text: '{{{{x}}}}'\n{base}"),
+            ),
+            (
+                "b.yaml",
+                format!("task: b\nprocess_docs: !function utils.f\n{base}"),
+            ),
+            ("c.yaml", format!("task: c\ndoc_to_text: '{{{{x'\n{base}")),
+            ("d.yaml", base.to_string()),
+            ("e.yaml", "group: e\ntask: [a]\n".into()),
+            (
+                "f.yaml",
+                format!("task: f\ndataset_kwargs: {{trust_remote_code: true}}\n{base}"),
+            ),
+            ("g.yaml", "include: g.yaml\n".into()),
+            ("h.yaml", "task: h\ndataset_path: json\n".into()),
+        ] {
+            std::fs::write(dir.path().join(name), text).expect("written");
+        }
+        let check = check(&[dir.path().to_path_buf()]).expect("checked");
+        let verdicts: Vec<&Verdict> = check.files.iter().map(|f| &f.verdict).collect();
+        let functions = vec!["process_docs: utils.f".to_string()];
+        assert_eq!(
+            verdicts[..2],
+            [&Verdict::Runnable, &Verdict::NeedsPort { functions }]
+        );
+        assert_eq!(
+            verdicts[3..6],
+            [
+                &Verdict::Part,
+                &Verdict::Group,
+                &Verdict::NeedsDatasetScript
+            ]
+        );
+        for (at, want) in [
+            (2, "doc_to_text"),
+            (6, "g.yaml -> g.yaml"),
+            (7, "neither test_split nor validation_split"),
+        ] {
+            let Verdict::Refused(reason) = verdicts[at] else {
+                panic!("{at}: {:?}", verdicts[at])
+            };
+            assert!(reason.contains(want) && !reason.contains('\n'), "{reason}");
+        }
+        assert_eq!(
+            (
+                check.totals.files,
+                check.totals.runnable,
+                check.totals.refused
+            ),
+            (8, 1, 3)
+        );
+    }
+}

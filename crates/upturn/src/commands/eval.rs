@@ -1,0 +1,684 @@
+//! `upturn eval`: models on tasks, cell by cell, from where the last run stopped.
+
+mod cells;
+mod groups;
+mod lm_eval;
+mod memory;
+mod models;
+mod progress;
+mod table;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use serde::Serialize;
+use upturn_catalog::Catalog;
+use upturn_engine::error::ModelError;
+use upturn_engine::{Model, ModelOptions};
+use upturn_eval::{EvalOptions, GroupScore, MetricScore};
+use upturn_store::lm_eval_write::TaskResults;
+use upturn_tasks::{FewshotMode, Library, Selection, Task};
+use upturn_types::{Flow, LanguageModel, Measurement, Work};
+
+use self::cells::{Cell, CellFault, CellFile, CellPaths, Job};
+use self::models::{Found, Identity, IdentitySummary, Told, TrainTokens, safe_name};
+use self::progress::{CellProgress, Stop};
+use self::table::{ResultTable, thousands};
+use crate::datasets::FileDatasets;
+use crate::exit::{Exit, Failure, Outcome};
+use crate::inputs;
+use crate::output::{self, Color};
+
+/// The table of all cells, in the output folder.
+const MEASUREMENTS: &str = "measurements.parquet";
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Models: folders, patterns such as 'models/gpt2-*', names on the hub (NAME or NAME@REVISION)
+    #[arg(long, value_name = "DIR|NAME", required = true, num_args = 1.., help_heading = "What")]
+    pub model: Vec<String>,
+    /// Tasks, groups, tags, patterns, task files and folders of them, separated by commas
+    #[arg(long, value_name = "TASK", required = true, num_args = 1.., value_delimiter = ',', help_heading = "What")]
+    pub tasks: Vec<String>,
+    /// Folder for the results; what is finished there is kept, what is missing is done
+    #[arg(long, value_name = "DIR", help_heading = "What")]
+    pub out: PathBuf,
+    /// Folder of task files, to find tasks by name (may be repeated; later ones win)
+    #[arg(long, value_name = "DIR", help_heading = "What")]
+    pub include_path: Vec<PathBuf>,
+    /// Revision of models on the hub: branch, tag or commit
+    #[arg(long, value_name = "REV", help_heading = "What")]
+    pub revision: Option<String>,
+
+    /// Examples in the prompt (a task that says 0 keeps 0)
+    #[arg(long, value_name = "K", help_heading = "How")]
+    pub num_fewshot: Option<usize>,
+    /// Only the first N items of each task
+    #[arg(long, value_name = "N", value_parser = at_least_one, help_heading = "How")]
+    pub limit: Option<usize>,
+    /// Seed of example draws and sampled answers
+    #[arg(
+        long,
+        value_name = "SEED",
+        help_heading = "How",
+        default_value_t = 1234
+    )]
+    pub seed: u64,
+    /// Score as another harness does, its defects included
+    #[arg(long, value_name = "HARNESS", help_heading = "How")]
+    pub parity: Option<Harness>,
+    /// Draw examples for each item anew, or one set for all
+    #[arg(
+        long,
+        value_name = "WAY",
+        help_heading = "How",
+        conflicts_with = "parity"
+    )]
+    pub fewshot: Option<Fewshot>,
+    /// Put prompts through the model's chat template
+    #[arg(long, help_heading = "How")]
+    pub apply_chat_template: bool,
+    /// Make every example a turn of the conversation
+    #[arg(long, help_heading = "How", requires = "apply_chat_template")]
+    pub fewshot_as_multiturn: bool,
+    /// Text before every prompt
+    #[arg(long, value_name = "TEXT", help_heading = "How")]
+    pub system_instruction: Option<String>,
+    /// Replicates behind standard errors that need a bootstrap; 0 leaves all standard errors out
+    #[arg(
+        long,
+        value_name = "N",
+        help_heading = "How",
+        default_value_t = 100_000
+    )]
+    pub bootstrap_iters: u32,
+    /// Compute only the metrics that a task asks for
+    #[arg(long, help_heading = "How")]
+    pub no_graded: bool,
+
+    /// Training tokens: D for all models, or MODEL=D (may be repeated)
+    #[arg(long, value_name = "[MODEL=]D", value_parser = TrainTokens::parse, help_heading = "Models")]
+    pub train_tokens: Vec<TrainTokens>,
+    /// Family of the models, where their upturn.toml does not say
+    #[arg(long, value_name = "NAME", help_heading = "Models")]
+    pub family: Option<String>,
+    /// Longest input in tokens (by default the model's own)
+    #[arg(long, value_name = "TOKENS", value_parser = at_least_one, help_heading = "Models")]
+    pub max_length: Option<usize>,
+    /// Begin texts with the beginning-of-text token (by default as the tokenizer does)
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", help_heading = "Models")]
+    pub add_bos_token: Option<bool>,
+
+    /// Memory for keys and values, such as 2GiB (by default a quarter of what is free); changes no result
+    #[arg(long, value_name = "SIZE", value_parser = memory::parse_size, help_heading = "Machine")]
+    pub kv_memory: Option<u64>,
+    /// Tokens computed at a time; changes no result
+    #[arg(long, value_name = "N", value_parser = at_least_one, help_heading = "Machine")]
+    pub batch_rows: Option<usize>,
+    /// Threads (by default one per core); changes no result
+    #[arg(long, value_name = "N", value_parser = at_least_one, help_heading = "Machine")]
+    pub threads: Option<usize>,
+
+    /// Also write results and samples as lm-evaluation-harness does, below OUT/lm-eval
+    #[arg(long, help_heading = "Output")]
+    pub lm_eval_output: bool,
+    /// Print a summary as JSON instead of the table
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
+}
+
+/// A harness whose scores can be reproduced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Harness {
+    /// lm-evaluation-harness 0.4.13.
+    LmEval,
+}
+
+/// How examples are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Fewshot {
+    /// For each item from its index alone (the default).
+    PerDoc,
+    /// One set for all items.
+    Fixed,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(n) if n > 0 => Ok(n),
+        _ => Err("expected a whole number from 1".to_owned()),
+    }
+}
+
+impl Args {
+    fn eval_options(&self) -> EvalOptions {
+        EvalOptions {
+            limit: self.limit,
+            seed: self.seed,
+            mode: match (self.parity, self.fewshot) {
+                (Some(Harness::LmEval), _) => FewshotMode::Parity,
+                (None, Some(Fewshot::Fixed)) => FewshotMode::Fixed,
+                (None, Some(Fewshot::PerDoc) | None) => FewshotMode::PerDoc,
+            },
+            system_instruction: self.system_instruction.clone(),
+            chat: self.apply_chat_template,
+            fewshot_as_multiturn: self.fewshot_as_multiturn,
+            graded: !self.no_graded,
+            bootstrap_iterations: self.bootstrap_iters,
+        }
+    }
+
+    fn model_options(&self, name: &str, kv_bytes: u64) -> ModelOptions {
+        ModelOptions {
+            name: Some(name.to_owned()),
+            max_length: self.max_length,
+            add_bos_token: self.add_bos_token,
+            max_rows: self.batch_rows,
+            kv_bytes: Some(kv_bytes),
+            ..ModelOptions::default()
+        }
+    }
+}
+
+/// Messages about what is refused: each once, on stderr as it comes.
+#[derive(Debug, Default)]
+struct Refusals {
+    lines: BTreeSet<String>,
+    in_order: Vec<String>,
+}
+
+impl Refusals {
+    fn add(&mut self, message: String) {
+        let line = message.replace(['\n', '\r'], " ");
+        if self.lines.insert(line.clone()) {
+            output::note(&format!("error: {line}"));
+            self.in_order.push(line);
+        }
+    }
+}
+
+fn warn(message: &str) {
+    output::note(&format!("warning: {message}"));
+}
+
+/// Runs the command.
+pub fn run(args: &Args) -> Outcome {
+    if let Some(threads) = args.threads {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build_global()
+            .map_err(|e| {
+                Failure::new(Exit::Failed, format!("cannot start {threads} threads: {e}"))
+            })?;
+    }
+    let stop = Stop::install();
+    let catalog = inputs::catalog(&[], &[])?;
+    let mut refused = Refusals::default();
+    let models = find_models(args, &mut refused);
+    if let Some(name) = TrainTokens::without_model(&args.train_tokens, &models)
+        && refused.in_order.is_empty()
+    {
+        let names: Vec<&str> = models.iter().map(|m| m.label.as_str()).collect();
+        return Err(Failure::usage(format!(
+            "--train-tokens names the model '{name}', which is not in this run; it has {}",
+            names.join(", ")
+        )));
+    }
+    let selection = select(args, &mut refused)?;
+    let tasks = load_tasks(args, &selection, &mut refused);
+    if models.is_empty() || tasks.is_empty() {
+        // Where something was refused, its own line says why nothing is left.
+        return match refused.in_order.is_empty() {
+            true => Err(Failure::usage("--tasks names no task")),
+            false => Ok(Exit::NoInput),
+        };
+    }
+    std::fs::create_dir_all(&args.out).map_err(|e| Failure::write(&args.out, e))?;
+    let shared = models::shared_family(&models);
+    let mut run = Run {
+        args,
+        shared_family: shared.as_deref(),
+        catalog: &catalog,
+        options: args.eval_options(),
+        kv_bytes: args.kv_memory.unwrap_or_else(memory::default_kv_bytes),
+        tasks: &tasks,
+        selection: &selection,
+        stop: &stop,
+        refused,
+        table: ResultTable::default(),
+        summaries: Vec::new(),
+        without_tokens: Vec::new(),
+    };
+    for model in &models {
+        if run.model(model)?.is_break() {
+            run.write_measurements()?;
+            return Ok(Exit::Interrupted);
+        }
+    }
+    run.finish()
+}
+
+/// Resolves every model asked for; what cannot be found is refused by its own line.
+fn find_models(args: &Args, refused: &mut Refusals) -> Vec<Found> {
+    let hub = upturn_hub::Options::from_env();
+    let mut models = Vec::new();
+    for asked in &args.model {
+        match models::expand(asked, args.revision.as_deref()) {
+            Err(line) => refused.add(line),
+            Ok(names) => {
+                for (name, revision) in names {
+                    match Found::resolve(name, revision, &hub) {
+                        Ok(found) => models.push(found),
+                        Err(line) => refused.add(line),
+                    }
+                }
+            }
+        }
+    }
+    models::make_unique(&mut models);
+    models
+}
+
+/// Chooses tasks; where one name is not known, the others go on.
+fn select(args: &Args, refused: &mut Refusals) -> Result<Selection, Failure> {
+    let library = Library::open(&args.include_path).map_err(Failure::usage)?;
+    for line in library.warnings() {
+        warn(line);
+    }
+    let selection = match library.select_runnable(&args.tasks) {
+        Ok(selection) => selection,
+        Err(_) => {
+            let mut joined = Selection::default();
+            for name in &args.tasks {
+                match library.select_runnable(std::slice::from_ref(name)) {
+                    Ok(one) => {
+                        joined.roots.extend(one.roots);
+                        joined.left_out.extend(one.left_out);
+                    }
+                    Err(e) => refused.add(e.to_string()),
+                }
+            }
+            joined
+        }
+    };
+    for (_, reason) in &selection.left_out {
+        refused.add(reason.to_string());
+    }
+    Ok(selection)
+}
+
+/// Reads the data of the tasks; a task that cannot be loaded is refused by its own line.
+fn load_tasks(args: &Args, selection: &Selection, refused: &mut Refusals) -> Vec<Task> {
+    let datasets = FileDatasets::from_env();
+    let mut tasks: Vec<Task> = Vec::new();
+    let mut names: BTreeMap<String, String> = BTreeMap::new();
+    for config in selection.tasks() {
+        for line in &config.warnings {
+            warn(line);
+        }
+        let file = safe_name(&config.task);
+        if let Some(other) = names.get(&file).filter(|other| **other != config.task) {
+            refused.add(format!(
+                "task '{}' would be written to the files of task '{other}'; rename one of them",
+                config.task
+            ));
+            continue;
+        }
+        names.insert(file, config.task.clone());
+        match Task::load(Arc::clone(config), &datasets, args.num_fewshot) {
+            Ok(task) => tasks.push(task),
+            Err(e) => refused.add(e.to_string()),
+        }
+    }
+    tasks
+}
+
+/// What the machine summary says of a cell.
+#[derive(Debug, Serialize)]
+struct CellSummary {
+    model: String,
+    task: String,
+    status: &'static str,
+    key: String,
+    n_items: u64,
+    n_resumed: u64,
+    n_truncated: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    work: Option<Work>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seconds: Option<f64>,
+    scores: Vec<MetricScore>,
+}
+
+#[derive(Debug, Serialize)]
+struct GroupSummary {
+    group: String,
+    n: u64,
+    scores: Vec<MetricScore>,
+}
+
+#[derive(Debug, Serialize)]
+struct ModelSummary {
+    #[serde(flatten)]
+    identity: serde_json::Value,
+    cells: Vec<CellSummary>,
+    groups: Vec<GroupSummary>,
+}
+
+#[derive(Debug, Serialize)]
+struct Summary<'s> {
+    out: String,
+    measurements: String,
+    models: &'s [ModelSummary],
+    refused: &'s [String],
+}
+
+/// A run over all models and tasks.
+struct Run<'r> {
+    args: &'r Args,
+    catalog: &'r Catalog,
+    options: EvalOptions,
+    kv_bytes: u64,
+    shared_family: Option<&'r str>,
+    tasks: &'r [Task],
+    selection: &'r Selection,
+    stop: &'r Stop,
+    refused: Refusals,
+    table: ResultTable,
+    summaries: Vec<ModelSummary>,
+    without_tokens: Vec<String>,
+}
+
+impl Run<'_> {
+    fn load(&self, found: &Found) -> Result<Model, String> {
+        let options = self.args.model_options(&found.label, self.kv_bytes);
+        Model::load(&found.dir, options).map_err(|e| match e {
+            // Says the file itself.
+            ModelError::File { .. } => e.to_string(),
+            e => format!("{}: {e}", found.dir.display()),
+        })
+    }
+
+    /// All tasks on one model; breaks when the user asked to stop.
+    fn model(&mut self, found: &Found) -> Result<Flow, Failure> {
+        if self.stop.is_asked() {
+            self.stop.explain(None);
+            return Ok(Flow::Break(()));
+        }
+        let start_secs = now_secs();
+        let start = now();
+        let model = match self.load(found) {
+            Ok(model) => model,
+            Err(line) => {
+                self.refused.add(line);
+                return Ok(Flow::Continue(()));
+            }
+        };
+        let told = Told {
+            family: self.args.family.as_deref(),
+            tokens: &self.args.train_tokens,
+        };
+        let identity = models::identity(
+            found,
+            model.n_params(),
+            told,
+            self.shared_family,
+            self.catalog,
+        );
+        let mut summary = ModelSummary {
+            identity: serde_json::to_value(IdentitySummary::new(found, &identity))
+                .unwrap_or_default(),
+            cells: Vec::new(),
+            groups: Vec::new(),
+        };
+        let mut finished: BTreeMap<String, CellFile> = BTreeMap::new();
+        let mut theirs: Vec<TaskResults> = Vec::new();
+        for task in self.tasks {
+            match self.cell(&model, &identity, task, &mut theirs) {
+                Ok((cell, line)) => {
+                    self.table.cell(&found.label, &cell);
+                    summary.cells.push(line);
+                    finished.insert(task.config.task.clone(), cell);
+                }
+                Err(CellFault::Refused(line)) => self.refused.add(line),
+                Err(CellFault::Write(line)) => return Err(Failure::new(Exit::Failed, line)),
+                Err(CellFault::Stopped { done, total }) => {
+                    let place = format!(
+                        "{} {}: {} of {} items",
+                        found.label,
+                        task.config.task,
+                        thousands(done),
+                        thousands(total)
+                    );
+                    self.stop.explain(Some(&place));
+                    self.summaries.push(summary);
+                    return Ok(Flow::Break(()));
+                }
+            }
+        }
+        let model_facts = &identity.model;
+        if !finished.is_empty() && model_facts.tokens.is_none() && model_facts.flops.is_none() {
+            self.without_tokens.push(found.label.clone());
+        }
+        let groups = self.groups(found, &finished)?;
+        for group in &groups {
+            self.table.group(&found.label, group);
+            summary.groups.push(GroupSummary {
+                group: group.group.clone(),
+                n: group.n,
+                scores: group.scores.clone(),
+            });
+        }
+        if self.args.lm_eval_output && !theirs.is_empty() {
+            lm_eval::Run {
+                model: &model,
+                dir: &found.dir,
+                tasks: theirs,
+                groups: &groups,
+                options: &self.options,
+                start_secs,
+                secs: start.elapsed().as_secs_f64(),
+            }
+            .write(&self.args.out.join("lm-eval"))?;
+        }
+        self.summaries.push(summary);
+        Ok(Flow::Continue(()))
+    }
+
+    /// One task on one model.
+    fn cell(
+        &mut self,
+        model: &Model,
+        identity: &Identity,
+        task: &Task,
+        theirs: &mut Vec<TaskResults>,
+    ) -> Result<(CellFile, CellSummary), CellFault> {
+        let name = &task.config.task;
+        if self.stop.is_asked() {
+            return Err(CellFault::Stopped {
+                done: 0,
+                total: task.len() as u64,
+            });
+        }
+        let plan = upturn_eval::plan(model, task, &self.options)
+            .map_err(|e| CellFault::Refused(e.to_string()))?;
+        let paths =
+            CellPaths::make(&self.args.out, model.name(), name).map_err(CellFault::Write)?;
+        let job = Job {
+            model,
+            identity,
+            task,
+            options: &self.options,
+            paths: &paths,
+            wants_samples: self.args.lm_eval_output,
+        };
+        let bar = CellProgress::start(&format!("{} {name}", model.name()), plan.items.len());
+        let stop = self.stop;
+        let cell = job.run(&plan, &mut |now, n_resumed| {
+            bar.tell(now, n_resumed);
+            if stop.is_asked() {
+                Flow::Break(())
+            } else {
+                Flow::Continue(())
+            }
+        });
+        bar.end();
+        let Cell { file, samples, ran } = cell?;
+        match &ran {
+            Some(ran) => output::note(&progress::done_line(model.name(), &file, ran)),
+            None => output::note(&format!(
+                "{} {name}: kept, {} items",
+                model.name(),
+                thousands(file.task.n_items)
+            )),
+        }
+        if file.n_truncated > 0 {
+            warn(&format!(
+                "{} {name}: the context of {} requests was cut to the model's length of {}",
+                model.name(),
+                thousands(file.n_truncated),
+                model.max_length()
+            ));
+        }
+        for score in &file.not_finite {
+            warn(&format!(
+                "{} {name}: {score} is no finite number and is left out",
+                model.name()
+            ));
+        }
+        if let (true, Some(samples)) = (self.args.lm_eval_output, &samples) {
+            let results = lm_eval::task_results(model, task, &plan.items, &file, samples)
+                .map_err(CellFault::Refused)?;
+            theirs.push(results);
+        }
+        let summary = CellSummary {
+            model: model.name().to_owned(),
+            task: name.clone(),
+            status: if ran.is_some() { "done" } else { "kept" },
+            key: file.key.clone(),
+            n_items: file.task.n_items,
+            n_resumed: ran.map_or(file.task.n_items, |r| r.n_resumed),
+            n_truncated: file.n_truncated,
+            work: ran.map(|r| r.work),
+            seconds: ran.map(|r| r.secs),
+            scores: file.scores.clone(),
+        };
+        Ok((file, summary))
+    }
+
+    fn groups(
+        &mut self,
+        found: &Found,
+        finished: &BTreeMap<String, CellFile>,
+    ) -> Result<Vec<GroupScore>, Failure> {
+        let roots = &self.selection.roots;
+        match groups::write(&self.args.out, &found.label, roots, finished) {
+            Ok((whole, partial)) => {
+                for group in partial {
+                    warn(&format!(
+                        "{} {group}: no score of the group, because some of its tasks have none",
+                        found.label
+                    ));
+                }
+                Ok(whole)
+            }
+            Err(CellFault::Write(line) | CellFault::Refused(line)) => {
+                Err(Failure::new(Exit::Failed, line))
+            }
+            Err(CellFault::Stopped { .. }) => Ok(Vec::new()),
+        }
+    }
+
+    /// The table of every cell in the output folder.
+    fn write_measurements(&mut self) -> Result<usize, Failure> {
+        let (rows, damaged) = cells::all_rows(&self.args.out);
+        for path in damaged {
+            warn(&format!(
+                "{}: is no cell that this version reads, and is left out; remove it",
+                path.display()
+            ));
+        }
+        if rows.is_empty() {
+            return Ok(0);
+        }
+        let mut good: Vec<Measurement> = Vec::with_capacity(rows.len());
+        for row in rows {
+            match upturn_store::validate(&row) {
+                Ok(()) => good.push(row),
+                Err(e) => warn(&e.to_string()),
+            }
+        }
+        upturn_store::write_measurements_parquet(&self.args.out.join(MEASUREMENTS), &good)?;
+        Ok(good.len())
+    }
+
+    /// Writes the table, says what there is to say, and gives the exit code.
+    fn finish(mut self) -> Outcome {
+        let n_rows = self.write_measurements()?;
+        if !self.without_tokens.is_empty() {
+            const N_SHOWN: usize = 4;
+            let mut shown = self.without_tokens.clone();
+            if shown.len() > N_SHOWN {
+                let more = shown.len() - N_SHOWN;
+                shown.truncate(N_SHOWN);
+                shown.push(format!("{more} more"));
+            }
+            warn(&format!(
+                "training tokens are not known for {}, so neither is compute; give them with \
+                 --train-tokens MODEL=D, or with a line tokens = D in {} in the model's folder",
+                shown.join(", "),
+                models::SIDECAR
+            ));
+        }
+        if self.args.json {
+            let summary = Summary {
+                out: self.args.out.display().to_string(),
+                measurements: self.args.out.join(MEASUREMENTS).display().to_string(),
+                models: &self.summaries,
+                refused: &self.refused.in_order,
+            };
+            let text = serde_json::to_string_pretty(&summary)
+                .map_err(|e| Failure::new(Exit::Failed, e))?;
+            output::print(&text)?;
+        } else if n_rows > 0 {
+            let unicode = output::text_options(Color::Never, false, None).unicode;
+            output::print(&self.table.text(unicode))?;
+        }
+        let any = self.summaries.iter().any(|m| !m.cells.is_empty());
+        if any {
+            output::note(&format!(
+                "{n_rows} measurements in {}; `upturn analyze {}` reads them",
+                self.args.out.join(MEASUREMENTS).display(),
+                self.args.out.display()
+            ));
+        }
+        Ok(match (any, self.refused.in_order.is_empty()) {
+            (false, _) => Exit::NoInput,
+            (true, true) => Exit::Done,
+            (true, false) => Exit::Refused,
+        })
+    }
+}
+
+/// Now, to measure durations that are shown.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "durations are shown to the user; no result depends on them"
+)]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// Seconds since 1970, for the names and dates of lm-evaluation-harness files.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "lm-evaluation-harness puts the date into its files; no result depends on it"
+)]
+fn now_secs() -> f64 {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0.0, |d| d.as_secs_f64())
+}

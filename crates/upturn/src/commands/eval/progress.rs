@@ -1,0 +1,118 @@
+//! What is shown while a run goes on, and how it is stopped.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use upturn_eval::Progress;
+
+use super::cells::{CellFile, Ran};
+use super::table::thousands;
+use crate::exit::Exit;
+use crate::output;
+
+/// A bar for one cell, on a terminal only.
+pub struct CellProgress {
+    bar: ProgressBar,
+}
+
+impl CellProgress {
+    /// Begins a cell of `n_items`.
+    pub fn start(name: &str, n_items: usize) -> Self {
+        if !std::io::stderr().is_terminal() {
+            return CellProgress {
+                bar: ProgressBar::hidden(),
+            };
+        }
+        let style = ProgressStyle::with_template(
+            "{msg} {wide_bar} {human_pos} of {human_len} items, {per_sec}, {eta} left",
+        );
+        let bar = ProgressBar::new(n_items as u64).with_message(name.to_owned());
+        if let Ok(style) = style {
+            bar.set_style(style);
+        }
+        bar.tick();
+        CellProgress { bar }
+    }
+
+    /// Shows how far it is. Items of earlier runs do not count into the speed.
+    pub fn tell(&self, now: Progress, n_resumed: u64) {
+        if n_resumed > 0 && self.bar.position() == 0 {
+            self.bar.set_position(n_resumed);
+            self.bar.reset_eta();
+        }
+        self.bar.set_position(now.done);
+    }
+
+    /// Takes the bar away.
+    pub fn end(self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// What was done for a finished cell, on one line.
+pub fn done_line(model: &str, file: &CellFile, ran: &Ran) -> String {
+    let work = &ran.work;
+    let mut line = format!(
+        "{model} {}: {} items",
+        file.task.name,
+        thousands(file.task.n_items)
+    );
+    if ran.n_resumed > 0 {
+        line.push_str(&format!(" ({} of them resumed)", thousands(ran.n_resumed)));
+    }
+    line.push_str(&format!(
+        ", {} tokens computed of {}",
+        thousands(work.tokens_computed),
+        thousands(work.tokens_requested)
+    ));
+    if work.tokens_requested > 0 {
+        let saved = 1.0 - work.tokens_computed as f64 / work.tokens_requested as f64;
+        line.push_str(&format!(" ({:.1}% saved)", 100.0 * saved));
+    }
+    if work.tokens_distinct > 0 {
+        let redone = work.tokens_computed as f64 / work.tokens_distinct as f64;
+        line.push_str(&format!(", computed/distinct {redone:.2}"));
+    }
+    if ran.secs > 0.0 {
+        let speed = (work.tokens_computed as f64 / ran.secs).round();
+        line.push_str(&format!(", {} tokens/s", thousands(speed as u64)));
+    }
+    line.push_str(&format!(", {:.1} s", ran.secs));
+    line
+}
+
+/// Whether the user asked to stop.
+pub struct Stop {
+    asked: Arc<AtomicBool>,
+}
+
+impl Stop {
+    /// Listens for Ctrl-C and a polite end of the process. The first lets the run keep what
+    /// is finished; the second ends it at once (what reached the journal is kept even so).
+    pub fn install() -> Self {
+        let asked = Arc::new(AtomicBool::new(false));
+        let heard = Arc::clone(&asked);
+        // Without a handler the system ends the process, and the journal stays all the same.
+        let _no_handler = ctrlc::set_handler(move || {
+            if heard.swap(true, Ordering::SeqCst) {
+                std::process::exit(Exit::Interrupted as i32);
+            }
+        });
+        Stop { asked }
+    }
+
+    /// Whether it is time to stop.
+    pub fn is_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    /// Says what is kept and how to go on.
+    pub fn explain(&self, place: Option<&str>) {
+        let place = place.map_or_else(String::new, |p| format!(" at {p}"));
+        output::note(&format!(
+            "stopped{place}; what is finished is kept: run the same command again to go on"
+        ));
+    }
+}

@@ -1,0 +1,213 @@
+//! Models and tasks that are wrong: each is one clear line and a documented exit code.
+
+#[expect(dead_code, reason = "each test file uses its part of what they share")]
+mod eval_common;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use eval_common::{pack, stderr, upturn};
+
+const CHOICES: &str = "output_type: multiple_choice\ndoc_to_text: \"{{question.strip()}}\"\n\
+doc_to_choice: \"{{choices}}\"\ndoc_to_target: \"{{answer}}\"\n";
+
+/// Writes a task and its data.
+fn task(dir: &Path, name: &str, body: &str, rows: &str) {
+    fs::write(dir.join(format!("{name}.jsonl")), rows).expect("written");
+    let yaml = format!(
+        "task: {name}\ndataset_path: json\ndataset_kwargs:\n  data_files:\n    test: {name}.jsonl\n\
+         test_split: test\n{body}"
+    );
+    fs::write(dir.join(format!("{name}.yaml")), yaml).expect("written");
+}
+
+fn rows(n: usize) -> String {
+    (0..n).fold(String::new(), |mut text, i| {
+        let row = format!(
+            "{{\"question\": \"What is {i}?\", \"choices\": [\"1\", \"2\"], \"answer\": 0}}\n"
+        );
+        text.push_str(&row);
+        text
+    })
+}
+
+/// Runs a model on a task: the exit code, and the lines on stderr.
+fn run(dir: &Path, model: &Path, tasks: &str) -> (Option<i32>, Vec<String>) {
+    let out = tempfile::tempdir().expect("temporary folder");
+    let output = upturn(dir)
+        .args([
+            "eval",
+            "--tasks",
+            tasks,
+            "--train-tokens",
+            "1000",
+            "--model",
+        ])
+        .arg(model)
+        .arg("--out")
+        .arg(out.path().join("out"))
+        .output()
+        .expect("runs");
+    let text = stderr(&output);
+    (
+        output.status.code(),
+        text.lines().map(str::to_owned).collect(),
+    )
+}
+
+/// One line, no panic, exit code 3: nothing could be used.
+fn refused(dir: &Path, model: &Path, tasks: &str, wants: &[&str]) {
+    let (code, lines) = run(dir, model, tasks);
+    assert_eq!(code, Some(3), "{lines:?}");
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    for want in wants {
+        assert!(lines[0].contains(want), "no {want} in {}", lines[0]);
+    }
+    assert!(lines[0].starts_with("error: "), "{}", lines[0]);
+}
+
+#[test]
+fn a_task_that_is_wrong_is_one_line() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let dir = dir.path();
+    let model = pack().join("models/gpt2-24x1");
+
+    let mut missing = rows(7000);
+    missing.push_str("{\"choices\": [\"1\", \"2\"], \"answer\": 0}\n");
+    task(dir, "missing", CHOICES, &missing);
+    refused(
+        dir,
+        &model,
+        "missing.yaml",
+        &["missing.yaml", "doc_to_text", "item 7000"],
+    );
+
+    let mut broken = rows(7000);
+    broken.push_str("{\"question\": \n");
+    task(dir, "broken", CHOICES, &broken);
+    refused(dir, &model, "broken.yaml", &["broken.jsonl", "7001"]);
+
+    fs::write(
+        dir.join("circle.yaml"),
+        "include: circle.yaml\ntask: circle\n",
+    )
+    .expect("written");
+    refused(dir, &model, "circle.yaml", &["circle.yaml:1", "circle"]);
+
+    let mut forever = String::from("x");
+    for _ in 0..4 {
+        forever = format!("{{% for i in range(9999) %}}{forever}{{% endfor %}}");
+    }
+    task(
+        dir,
+        "forever",
+        &CHOICES.replace("{{question.strip()}}", &forever),
+        &rows(1),
+    );
+    refused(
+        dir,
+        &model,
+        "forever.yaml",
+        &["forever.yaml", "doc_to_text", "ran too long", "item 0"],
+    );
+
+    let mut empty = rows(1);
+    let _infallible = writeln!(
+        empty,
+        "{{\"question\": \"a\", \"choices\": [\"\", \"x\"], \"answer\": 0}}"
+    );
+    task(
+        dir,
+        "empty",
+        &format!("{CHOICES}target_delimiter: \"\"\n"),
+        &empty,
+    );
+    refused(
+        dir,
+        &model,
+        "empty.yaml",
+        &["empty: item 1, choice 0", "continuation is empty"],
+    );
+
+    task(dir, "absent", CHOICES, &rows(1));
+    fs::remove_file(dir.join("absent.jsonl")).expect("removed");
+    refused(dir, &model, "absent.yaml", &["'absent.jsonl' is not here"]);
+
+    task(
+        dir,
+        "metric",
+        &format!("{CHOICES}metric_list:\n  - metric: accuracy\n"),
+        &rows(1),
+    );
+    refused(dir, &model, "metric.yaml", &["metric.yaml", "accuracy"]);
+}
+
+#[test]
+fn a_model_that_is_wrong_is_one_line() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let dir = dir.path();
+    task(dir, "sound", CHOICES, &rows(3));
+    let good = pack().join("models/gpt2-24x1");
+    let copy = |name: &str| {
+        let model = dir.join(name);
+        fs::create_dir(&model).expect("folder");
+        for file in fs::read_dir(&good).expect("fixture").flatten() {
+            fs::copy(file.path(), model.join(file.file_name())).expect("copied");
+        }
+        model
+    };
+
+    let model = copy("nan");
+    let weights = model.join("model.safetensors");
+    let mut bytes = fs::read(&weights).expect("weights");
+    let end = bytes.len();
+    bytes[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
+    fs::write(&weights, bytes).expect("written");
+    refused(dir, &model, "sound.yaml", &["nan: tensor", "is NaN"]);
+
+    let model = copy("cut");
+    let weights = model.join("model.safetensors");
+    let bytes = fs::read(&weights).expect("weights");
+    fs::write(&weights, &bytes[..bytes.len() / 2]).expect("written");
+    refused(dir, &model, "sound.yaml", &["model.safetensors"]);
+
+    let model = copy("pickle");
+    fs::remove_file(model.join("model.safetensors")).expect("removed");
+    fs::write(model.join("pytorch_model.bin"), b"\x80\x02.").expect("written");
+    refused(dir, &model, "sound.yaml", &["pytorch_model.bin", "pickle"]);
+
+    refused(
+        dir,
+        Path::new("no/such-model"),
+        "sound.yaml",
+        &["'no/such-model'", "HF_HUB_OFFLINE"],
+    );
+    refused(dir, Path::new("./nowhere"), "sound.yaml", &["./nowhere"]);
+    refused(
+        dir,
+        Path::new("nothing-*"),
+        "sound.yaml",
+        &["no folder matches 'nothing-*'"],
+    );
+}
+
+#[test]
+fn what_is_sound_goes_on_beside_what_is_not() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let dir = dir.path();
+    task(dir, "sound", CHOICES, &rows(3));
+    fs::write(dir.join("circle.yaml"), "include: circle.yaml\n").expect("written");
+    let (code, lines) = run(
+        dir,
+        &pack().join("models/gpt2-24x1"),
+        "sound.yaml,circle.yaml,nothing",
+    );
+    assert_eq!(code, Some(4), "{lines:?}");
+    let errors: Vec<&String> = lines.iter().filter(|l| l.starts_with("error: ")).collect();
+    assert_eq!(errors.len(), 2, "{lines:?}");
+    assert!(
+        lines.iter().any(|l| l.contains("sound: 3 items")),
+        "{lines:?}"
+    );
+}
