@@ -51,7 +51,7 @@ pub fn choose(
             }
         }
     }
-    if !options.do_sample || options.temperature <= 0.0 {
+    if !options.do_sample || options.temperature <= 0.0 || options.temperature.is_nan() {
         return argmax(logits);
     }
     // Most likely first; ties by id, so that the order is total.
@@ -100,7 +100,8 @@ pub fn choose(
         ids.truncate(kept.max(1));
     }
     if options.min_p > 0.0 {
-        ids.retain(|&i| weight(i) >= f64::from(options.min_p));
+        // The most likely one always stays.
+        ids.retain(|&i| weight(i) >= f64::from(options.min_p.min(1.0)));
     }
     ids.sort_unstable();
     let total: f64 = ids.iter().map(|&i| weight(i)).sum();

@@ -1,8 +1,11 @@
 //! The decoder: a batch of rows through all layers.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
+
+use upturn_types::Work;
 
 use crate::attention::{Settings, attend};
 use crate::batch::Batch;
@@ -32,9 +35,18 @@ struct LayerWeights {
     mlp_out_norm: Option<NormWeights>,
 }
 
+/// Running counts of a decoder's work, for progress; see [`upturn_types::Work`].
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) requested: AtomicU64,
+    pub(crate) distinct: AtomicU64,
+    pub(crate) computed: AtomicU64,
+}
+
 /// A decoder with its weights bound.
 #[derive(Debug)]
 pub struct Decoder {
+    counters: Counters,
     plan: DecoderPlan,
     embed: Weight,
     embed_project: Option<Weight>,
@@ -169,6 +181,7 @@ impl Decoder {
             _ => None,
         };
         Ok(Decoder {
+            counters: Counters::default(),
             embed: weight(&table)?,
             embed_project: optional(&plan.embed_project)?,
             embed_norm: norm(&plan.embed_norm)?,
@@ -185,6 +198,27 @@ impl Decoder {
     #[must_use]
     pub fn plan(&self) -> &DecoderPlan {
         &self.plan
+    }
+
+    /// Adds tokens that are asked for, and how many of them are distinct.
+    pub(crate) fn expect(&self, requested: u64, distinct: u64) {
+        self.counters
+            .requested
+            .fetch_add(requested, Ordering::Relaxed);
+        self.counters
+            .distinct
+            .fetch_add(distinct, Ordering::Relaxed);
+    }
+
+    /// Tokens asked for, distinct ones among them, and those computed, since the model was
+    /// loaded.
+    pub(crate) fn work_so_far(&self) -> Work {
+        Work {
+            tokens_requested: self.counters.requested.load(Ordering::Relaxed),
+            tokens_distinct: self.counters.distinct.load(Ordering::Relaxed),
+            tokens_computed: self.counters.computed.load(Ordering::Relaxed),
+            ..Work::default()
+        }
     }
 
     /// The output table.
@@ -247,6 +281,9 @@ impl Decoder {
         scratch: &'s mut Scratch,
     ) -> &'s [f32] {
         let (rows, hidden) = (batch.len(), self.plan.hidden);
+        self.counters
+            .computed
+            .fetch_add(rows as u64, Ordering::Relaxed);
         self.embed(batch, scratch);
         let angles = self.angles(&batch.positions);
         for (index, (weights, layer)) in self.layers.iter().zip(&self.plan.layers).enumerate() {

@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use faer::linalg::matmul::matmul;
+use faer::reborrow::ReborrowMut as _;
 use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 
@@ -19,14 +20,13 @@ use crate::plan::{self, Layout};
 
 /// Output features widened at a time for half-precision weights.
 const WIDEN_COLUMNS: usize = 256;
-/// Rows per thread from which threads share out rows instead of output features.
-const ROWS_WANTED: usize = 32;
-/// The same for weights that every task must widen.
-const ROWS_WANTED_WIDENED: usize = 256;
+/// Rows per thread from which threads share out rows instead of output features. With fewer
+/// it is dear that every thread packs (or widens) the whole weight.
+const ROWS_WANTED: usize = 256;
 /// Products of at most this many multiplications take another path in faer.
 const TINY: usize = 16 * 16 * 16;
-/// Output features are shared out in multiples of this (a kernel's tile in faer).
-const COLUMNS: usize = 96;
+/// Output features are shared out in multiples of this (two registers of a kernel in faer).
+const COLUMNS: usize = 32;
 
 /// Numbers of one tensor, in its own type, where they lie.
 #[derive(Debug, Clone, Copy)]
@@ -195,28 +195,40 @@ impl Weight {
         y: &mut [f32],
         stride: usize,
     ) {
+        let n = columns.len();
+        self.write(x, m, columns, rows_mut(y, m, n, stride));
+    }
+
+    fn write(&self, x: &[f32], m: usize, columns: Range<usize>, mut y: MatMut<'_, f32>) {
         let (k, n) = (self.n_in, columns.len());
-        debug_assert!(m >= 1 && x.len() >= m * k && y.len() >= (m - 1) * stride + n);
+        let first = self.first_out + columns.start;
         match self.numbers() {
-            Numbers::F32(w) => {
-                times(
-                    x,
-                    m,
-                    self.matrix(w, self.first_out + columns.start, n),
-                    y,
-                    stride,
-                );
-            }
+            Numbers::F32(w) => times(x, m, self.matrix(w, first, n), y),
             half => {
                 let mut wide = vec![0.0f32; (WIDEN_COLUMNS + 1).min(n) * k];
-                for Range { start: first, end } in shares(n, WIDEN_COLUMNS) {
-                    let width = end - first;
-                    let wide = &mut wide[..width * k];
-                    self.widen(half, self.first_out + columns.start + first, width, wide);
-                    let w = MatRef::from_row_major_slice(wide, width, k).transpose();
-                    times(x, m, w, &mut y[first..], stride);
+                for share in shares(n, WIDEN_COLUMNS) {
+                    let wide = &mut wide[..share.len() * k];
+                    self.widen(half, first + share.start, share.len(), wide);
+                    let w = MatRef::from_row_major_slice(wide, share.len(), k).transpose();
+                    times(x, m, w, y.rb_mut().subcols_mut(share.start, share.len()));
                 }
             }
+        }
+    }
+
+    /// As [`Weight::write`], with the bias.
+    fn write_biased(&self, x: &[f32], m: usize, columns: Range<usize>, mut y: MatMut<'_, f32>) {
+        self.write(x, m, columns.clone(), y.rb_mut());
+        if let Some(bias) = self.bias() {
+            let bias = &bias[columns];
+            simd(
+                #[inline(always)]
+                || {
+                    for i in 0..m {
+                        add(row_of(&mut y, i), bias);
+                    }
+                },
+            );
         }
     }
 
@@ -288,34 +300,40 @@ fn shares(n: usize, size: usize) -> Vec<Range<usize>> {
         .collect()
 }
 
-/// `y = x · w` on this thread: `x` is (m, k), `w` (k, n), `y` m rows `stride` apart.
-fn times(x: &[f32], m: usize, w: MatRef<'_, f32>, y: &mut [f32], stride: usize) {
+/// `y = x · w` on this thread: `x` is (m, k), `w` (k, n), `y` (m, n).
+fn times(x: &[f32], m: usize, w: MatRef<'_, f32>, mut y: MatMut<'_, f32>) {
     let (k, n) = (w.nrows(), w.ncols());
     let least = (TINY / (n * k).max(1) + 1).max(2);
     if m < least {
         let mut padded = vec![0.0; least * k];
         padded[..m * k].copy_from_slice(&x[..m * k]);
         let mut out = vec![0.0; least * n];
-        times(&padded, least, w, &mut out, n);
-        for (y, out) in y.chunks_mut(stride).zip(out.chunks_exact(n)).take(m) {
-            y[..n].copy_from_slice(out);
+        times(&padded, least, w, rows_mut(&mut out, least, n, n));
+        for (i, out) in out.chunks_exact(n).take(m).enumerate() {
+            row_of(&mut y, i).copy_from_slice(out);
         }
         return;
     }
-    matmul(
-        rows_mut(y, m, n, stride),
-        Accum::Replace,
-        MatRef::from_row_major_slice(&x[..m * k], m, k),
-        w,
-        1.0f32,
-        Par::Seq,
-    );
+    let x = MatRef::from_row_major_slice(&x[..m * k], m, k);
+    matmul(y, Accum::Replace, x, w, 1.0f32, Par::Seq);
+}
+
+/// A row of a matrix whose rows each lie in one piece.
+#[inline(always)]
+fn row_of<'a>(y: &'a mut MatMut<'_, f32>, i: usize) -> &'a mut [f32] {
+    y.rb_mut()
+        .row_mut(i)
+        .try_as_row_major_mut()
+        .expect("rows of `rows_mut` have no gaps")
+        .as_slice_mut()
 }
 
 /// m rows of n numbers, `stride` apart, as a matrix.
 fn rows_mut(y: &mut [f32], m: usize, n: usize, stride: usize) -> MatMut<'_, f32> {
     // Not `from_row_major_slice_with_stride_mut`: in faer 0.24 it swaps the strides.
-    MatMut::from_column_major_slice_with_stride_mut(y, n, m, stride).transpose_mut()
+    MatMut::from_column_major_slice_with_stride_mut(y, n, m, stride)
+        .transpose_mut()
+        .as_dyn_stride_mut()
 }
 
 /// `y[:, at..at + n_out] = x · Wᵀ + b`, over all rows, on all threads of the pool.
@@ -325,50 +343,42 @@ fn rows_mut(y: &mut [f32], m: usize, n: usize, stride: usize) -> MatMut<'_, f32>
 pub fn linear(x: &[f32], m: usize, weight: &Weight, y: &mut [f32], stride: usize, at: usize) {
     let (k, n) = (weight.n_in(), weight.n_out());
     let threads = rayon::current_num_threads();
-    let widened = !matches!(weight.numbers(), Numbers::F32(_));
-    // Half-precision weights are widened once per task: fewer tasks share rows then.
-    let rows_wanted = if widened {
-        ROWS_WANTED_WIDENED
-    } else {
-        ROWS_WANTED
-    };
     let y = &mut y[..m * stride];
-    if threads == 1 || m >= rows_wanted * threads {
+    if threads == 1 || m >= ROWS_WANTED * threads {
         let rows = m.div_ceil(threads).max(1);
         y.par_chunks_mut(rows * stride)
             .zip(x[..m * k].par_chunks(rows * k))
             .for_each(|(y, x)| {
-                weight.product(x, x.len() / k, 0..n, &mut y[at..], stride);
-                if let Some(bias) = weight.bias() {
-                    simd(
-                        #[inline(always)]
-                        || {
-                            for row in y.chunks_exact_mut(stride) {
-                                add(&mut row[at..at + n], bias);
-                            }
-                        },
-                    );
-                }
+                let m = x.len() / k;
+                weight.write_biased(x, m, 0..n, rows_mut(&mut y[at..], m, n, stride));
             });
         return;
     }
-    let width = n.div_ceil(threads).next_multiple_of(COLUMNS).min(n);
-    let parts: Vec<(usize, Vec<f32>)> = shares(n, width)
+    let mut tasks = Vec::with_capacity(threads);
+    let mut rest = rows_mut(&mut y[at..], m, n, stride);
+    for columns in shares(n, n.div_ceil(threads).next_multiple_of(COLUMNS)) {
+        let (part, after) = rest.split_at_col_mut(columns.len());
+        rest = after;
+        tasks.push((columns, part));
+    }
+    tasks
         .into_par_iter()
-        .map(|columns| {
-            let mut part = vec![0.0; m * columns.len()];
-            weight.product(x, m, columns.clone(), &mut part, columns.len());
-            (columns.start, part)
-        })
-        .collect();
-    for (row, y) in y.chunks_exact_mut(stride).enumerate() {
-        for (start, part) in &parts {
-            let width = part.len() / m;
-            y[at + start..at + start + width]
-                .copy_from_slice(&part[row * width..(row + 1) * width]);
-        }
-        if let Some(bias) = weight.bias() {
-            add(&mut y[at..at + n], bias);
+        .for_each(|(columns, y)| weight.write_biased(x, m, columns, y));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shares;
+
+    #[test]
+    fn shares_cover_and_leave_no_column_alone() {
+        for size in [2, 32, 256] {
+            for n in 2..600 {
+                let all = shares(n, size);
+                assert_eq!((all[0].start, all[all.len() - 1].end), (0, n));
+                assert!(all.windows(2).all(|w| w[0].end == w[1].start));
+                assert!(all.iter().all(|s| s.len() >= 2 && s.len() <= size + 1));
+            }
         }
     }
 }

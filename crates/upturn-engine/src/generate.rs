@@ -20,8 +20,9 @@ use crate::score::{Limits, Path};
 
 /// Most answers that are continued at the same time.
 const MAX_LIVE: usize = 128;
-/// Rows whose logits are held at the same time.
-const LOGIT_ROWS: usize = 32;
+/// Logits held at the same time, 64 MiB of them: every further share of rows has to read
+/// the output table again.
+const LOGITS: usize = 1 << 24;
 
 /// One prompt to continue.
 #[derive(Debug, Clone)]
@@ -195,6 +196,7 @@ impl Run<'_> {
         }
         self.work.tokens_requested += rows.len() as u64;
         self.work.tokens_distinct += rows.len() as u64;
+        self.decoder.expect(rows.len() as u64, rows.len() as u64);
         self.prefill(max_rows, &mut rows);
 
         let batch = self.builder.finish(&self.pool);
@@ -225,11 +227,9 @@ impl Run<'_> {
         self.coming = 0;
 
         let width = finals.len() / indices.len().max(1);
+        let share = (LOGITS / self.decoder.plan().vocab_size).clamp(8, MAX_LIVE);
         let mut ended = Vec::new();
-        for (part, finals) in rows
-            .chunks(LOGIT_ROWS)
-            .zip(finals.chunks(LOGIT_ROWS * width.max(1)))
-        {
+        for (part, finals) in rows.chunks(share).zip(finals.chunks(share * width.max(1))) {
             for ((_, row), chosen) in part.iter().zip(self.choose(part, finals)?) {
                 match row {
                     Row::Live(index) => {
@@ -273,10 +273,10 @@ impl Run<'_> {
     /// The tokens that rows choose, given what the output table multiplies.
     fn choose(&self, rows: &[(usize, Row)], finals: &[f32]) -> Result<Vec<Vec<Chosen>>, LmError> {
         let mut logits = self.decoder.logits(finals);
-        if logits.par_iter().any(|l| l.is_nan()) {
-            return Err(LmError::Model(
-                "a logit is NaN: the model's numbers overflow or hold NaN".into(),
-            ));
+        if let Some(l) = logits.iter().find(|l| l.is_nan() || **l == f32::INFINITY) {
+            return Err(LmError::Model(format!(
+                "a logit is {l}: the model's numbers overflow or hold NaN"
+            )));
         }
         let (prompts, text, live) = (self.prompts, self.text, &self.live);
         let one = |prompt: usize, before: &[u32], mut stream: Stream, logits: &mut [f32]| {
@@ -401,7 +401,10 @@ impl Run<'_> {
                 self.at = shared;
                 self.begun = need;
                 self.previous.clone_from(tokens);
-                self.work.tokens_distinct += (tokens.len() - shared) as u64;
+                let fresh = (tokens.len() - shared) as u64;
+                self.work.tokens_distinct += fresh;
+                self.decoder
+                    .expect(group.len() as u64 * tokens.len() as u64, fresh);
             }
             self.path.extend(&mut self.pool);
             self.builder.goto(&self.path.chain, &self.pool);

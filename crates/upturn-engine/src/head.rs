@@ -12,7 +12,7 @@ use crate::kernels::{add, max_index_sum_exp, simd, soft_cap};
 /// Vocabulary entries of a chunk.
 const CHUNK: usize = 2048;
 /// Most rows of a task.
-const ROWS: usize = 128;
+const ROWS: usize = 256;
 
 /// The next-token distribution of one position, in two numbers.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -98,17 +98,17 @@ impl Decoder {
                 let parts = simd(
                     #[inline(always)]
                     || {
-                        logits
-                            .chunks_exact(columns.len())
-                            .map(|row| {
-                                let (max, at, sum) = max_index_sum_exp(row);
-                                Part {
-                                    max,
-                                    sum,
-                                    best: (columns.start + at) as u32,
-                                }
-                            })
-                            .collect()
+                        // A loop: a closure given to an iterator is not compiled for `simd`.
+                        let mut parts = Vec::with_capacity(range.len());
+                        for row in logits.chunks_exact(columns.len()) {
+                            let (max, at, sum) = max_index_sum_exp(row);
+                            parts.push(Part {
+                                max,
+                                sum,
+                                best: (columns.start + at) as u32,
+                            });
+                        }
+                        parts
                     },
                 );
                 let first = targets.partition_point(|t| t.0 < range.start);

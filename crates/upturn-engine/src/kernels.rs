@@ -272,11 +272,28 @@ pub fn max_index_sum_exp(logits: &[f32]) -> (f32, usize, f32) {
         #[inline(always)]
         |v| exp(v - max),
     );
-    let at = logits
-        .iter()
-        .position(|v| v.to_bits() == max.to_bits() || *v == max)
-        .unwrap_or(0);
-    (max, at, sum)
+    (max, first_equal(logits, max), sum)
+}
+
+/// Index of the first number equal to `wanted`; 0 where there is none.
+#[inline(always)]
+fn first_equal(x: &[f32], wanted: f32) -> usize {
+    let mut start = 0;
+    for chunk in x.chunks(LANES) {
+        let mut any = false;
+        for &v in chunk {
+            any |= v == wanted;
+        }
+        if any {
+            for (i, &v) in chunk.iter().enumerate() {
+                if v == wanted {
+                    return start + i;
+                }
+            }
+        }
+        start += chunk.len();
+    }
+    0
 }
 
 /// `cap · tanh(x / cap)` in place.

@@ -16,13 +16,17 @@ use crate::error::ModelError;
 use crate::forward::Decoder;
 use crate::generate::{Prompt, Text, generate};
 use crate::kernels::simd_level;
+use crate::kv::BLOCK;
 use crate::plan::DecoderPlan;
 use crate::score::{Limits, score};
 use crate::tokenizer::Tokenizer;
-use crate::trie::Sequence;
+use crate::trie::{Sequence, Trie};
 
 /// New tokens of an answer when a request does not say.
 pub const DEFAULT_MAX_TOKENS: u32 = 256;
+
+/// Bytes of keys and values when the options do not say and the longest input takes less.
+const DEFAULT_KV_BYTES: u64 = 1 << 30;
 
 /// How a model is loaded and run.
 #[derive(Debug, Clone, Default)]
@@ -39,7 +43,8 @@ pub struct ModelOptions {
     pub chat_template: Option<String>,
     /// Rows of a batch; chosen from the number of threads where absent. Changes no result.
     pub max_rows: Option<usize>,
-    /// Bytes of keys and values; 1 GiB where absent. Changes no result.
+    /// Bytes of keys and values; where absent 1 GiB, or what the longest input takes
+    /// if that is more. Changes no result.
     pub kv_bytes: Option<u64>,
 }
 
@@ -143,14 +148,19 @@ impl Model {
         self.chat.as_ref().ok().and_then(|c| c.source(name))
     }
 
-    fn limits(&self) -> Limits {
+    /// Limits of a run on the current pool of threads.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
         let threads = rayon::current_num_threads();
+        // Room for the longest input, however large the model's keys and values are.
+        let blocks = self.max_length.div_ceil(BLOCK) + 2;
+        let longest = (blocks * self.decoder.kv_shape().block_bytes()) as u64;
         Limits {
             max_rows: self
                 .options
                 .max_rows
                 .unwrap_or_else(|| (512 * threads).clamp(512, 4096)),
-            kv_bytes: self.options.kv_bytes.unwrap_or(1 << 30),
+            kv_bytes: (self.options.kv_bytes).unwrap_or_else(|| DEFAULT_KV_BYTES.max(longest)),
         }
     }
 
@@ -213,63 +223,22 @@ fn request_error(index: usize) -> impl Fn(EncodeError) -> LmError {
     }
 }
 
-impl LanguageModel for Model {
-    fn name(&self) -> &str {
-        &self.name
-    }
+/// Sequences of likelihood requests, and what their responses say beside scores.
+struct Pairs {
+    sequences: Vec<Sequence>,
+    lengths: Vec<u32>,
+    truncated: Vec<u32>,
+}
 
-    fn fingerprint(&self) -> BTreeMap<String, String> {
-        let mut facts = BTreeMap::from([
-            ("weights".to_owned(), self.fingerprint.clone()),
-            ("architecture".to_owned(), self.plan().model_type.clone()),
-            ("compute".to_owned(), "f32".to_owned()),
-            ("simd".to_owned(), simd_level()),
-            ("max_length".to_owned(), self.max_length.to_string()),
-            ("n_params".to_owned(), self.n_params.to_string()),
-        ]);
-        if let Some(bos) = self.options.add_bos_token {
-            facts.insert("add_bos_token".into(), bos.to_string());
-        }
-        if let Some(id) = self.options.prefix_token_id {
-            facts.insert("prefix_token_id".into(), id.to_string());
-        }
-        facts
-    }
+/// Sequences of whole texts: windows, the text each belongs to, and each text's first window.
+struct Windows {
+    sequences: Vec<Sequence>,
+    owner: Vec<usize>,
+    first: Vec<usize>,
+}
 
-    fn max_length(&self) -> usize {
-        self.max_length
-    }
-
-    fn tokenize(&self, text: &str) -> Result<Vec<u32>, LmError> {
-        self.tokenizer
-            .encode(text, false)
-            .map_err(|e| LmError::Model(e.to_string()))
-    }
-
-    fn apply_chat_template(
-        &self,
-        messages: &[ChatMessage],
-        add_generation_prompt: bool,
-    ) -> Result<String, LmError> {
-        let chat = self
-            .chat
-            .as_ref()
-            .map_err(|e| LmError::Model(e.to_string()))?;
-        let options = ChatOptions {
-            add_generation_prompt,
-            continue_final_message: !add_generation_prompt,
-            template: self.options.chat_template.clone(),
-            ..ChatOptions::default()
-        };
-        chat.render_without_refused_system(messages, &options)
-            .map_err(|e| LmError::Model(e.to_string()))
-    }
-
-    fn loglikelihood(
-        &self,
-        requests: &[LoglikelihoodRequest],
-        done: Done<'_, Loglikelihood>,
-    ) -> Result<Work, LmError> {
+impl Model {
+    fn pairs(&self, requests: &[LoglikelihoodRequest]) -> Result<Pairs, LmError> {
         let pairs = self.encoder().encode_pairs(requests)?;
         self.check_ids(
             pairs
@@ -277,97 +246,53 @@ impl LanguageModel for Model {
                 .enumerate()
                 .map(|(i, p)| (i, p.tokens.as_slice())),
         )?;
-        let mut truncated = Vec::with_capacity(pairs.len());
-        let mut lengths = Vec::with_capacity(pairs.len());
-        let sequences: Vec<Sequence> = pairs
-            .into_iter()
-            .map(|p| {
-                truncated.push(p.n_truncated as u32);
-                lengths.push(p.n_cont as u32);
-                Sequence {
+        Ok(Pairs {
+            lengths: pairs.iter().map(|p| p.n_cont as u32).collect(),
+            truncated: pairs.iter().map(|p| p.n_truncated as u32).collect(),
+            sequences: pairs
+                .into_iter()
+                .map(|p| Sequence {
                     first_scored: p.tokens.len() - p.n_cont,
                     tokens: p.tokens,
-                }
-            })
-            .collect();
-        self.run(&sequences, &mut |i, s| {
-            done(
-                i,
-                Loglikelihood {
-                    logprob: s.logprob,
-                    is_greedy: s.is_greedy,
-                    n_tokens: lengths[i],
-                    n_truncated: truncated[i],
-                },
-            )
+                })
+                .collect(),
         })
     }
 
-    fn loglikelihood_rolling(
-        &self,
-        requests: &[RollingRequest],
-        done: Done<'_, Loglikelihood>,
-    ) -> Result<Work, LmError> {
+    fn windows(&self, requests: &[RollingRequest]) -> Result<Windows, LmError> {
         let encoder = self.encoder();
-        let mut sequences = Vec::new();
-        let mut owner = Vec::new();
-        // Windows that are still to come, sum so far in window order, greedy so far.
-        let mut open: Vec<(usize, Vec<f32>, bool, u32)> = Vec::with_capacity(requests.len());
-        let mut first = Vec::with_capacity(requests.len());
+        let mut windows = Windows {
+            sequences: Vec::new(),
+            owner: Vec::new(),
+            first: Vec::with_capacity(requests.len()),
+        };
         for (index, request) in requests.iter().enumerate() {
-            let windows = encoder
+            windows.first.push(windows.sequences.len());
+            for window in encoder
                 .encode_rolling(&request.text)
-                .map_err(request_error(index))?;
-            first.push(sequences.len());
-            let n_tokens = windows.iter().map(|w| w.scored.len() as u32).sum();
-            open.push((windows.len(), vec![0.0; windows.len()], true, n_tokens));
-            for window in windows {
+                .map_err(request_error(index))?
+            {
                 let first_scored = window.context.len();
                 let mut tokens = window.context;
                 tokens.extend(window.scored);
-                sequences.push(Sequence {
+                windows.sequences.push(Sequence {
                     tokens,
                     first_scored,
                 });
-                owner.push(index);
+                windows.owner.push(index);
             }
         }
         self.check_ids(
-            sequences
+            windows
+                .sequences
                 .iter()
-                .zip(&owner)
+                .zip(&windows.owner)
                 .map(|(s, &index)| (index, s.tokens.as_slice())),
         )?;
-        let finished = |open: &(usize, Vec<f32>, bool, u32)| Loglikelihood {
-            logprob: open.1.iter().map(|&l| f64::from(l)).sum::<f64>() as f32,
-            is_greedy: open.2,
-            n_tokens: open.3,
-            n_truncated: 0,
-        };
-        for (index, open) in open.iter().enumerate() {
-            if open.0 == 0 && done(index, finished(open)).is_break() {
-                return Err(LmError::Stopped);
-            }
-        }
-        self.run(&sequences, &mut |i, s| {
-            let index = owner[i];
-            let open = &mut open[index];
-            open.1[i - first[index]] = s.logprob;
-            open.2 &= s.is_greedy;
-            open.0 -= 1;
-            if open.0 == 0 {
-                done(index, finished(open))
-            } else {
-                Flow::Continue(())
-            }
-        })
+        Ok(windows)
     }
 
-    fn generate(
-        &self,
-        requests: &[GenerateRequest],
-        done: Done<'_, Generation>,
-    ) -> Result<Work, LmError> {
+    fn prompts(&self, requests: &[GenerateRequest]) -> Result<(Vec<Prompt>, Vec<u32>), LmError> {
         let encoder = self.encoder();
         let mut truncated = Vec::with_capacity(requests.len());
         let mut prompts = Vec::with_capacity(requests.len());
@@ -400,6 +325,194 @@ impl LanguageModel for Model {
                 .enumerate()
                 .map(|(i, p)| (i, p.tokens.as_slice())),
         )?;
+        Ok((prompts, truncated))
+    }
+
+    /// What a trie would take.
+    fn work_of(&self, sequences: &[Sequence]) -> Work {
+        let trie = Trie::new(sequences);
+        let mut nodes: Vec<(u32, u32)> = trie.wants.iter().map(|w| (w.at, w.position)).collect();
+        nodes.dedup();
+        let attention: u64 = trie
+            .order
+            .iter()
+            .zip(&trie.shared)
+            .map(|(&s, &shared)| {
+                (shared as usize..sequences[s as usize].input().len())
+                    .map(|p| self.decoder.flops_of_attention(p))
+                    .sum::<u64>()
+            })
+            .sum();
+        Work {
+            tokens_requested: trie.n_requested,
+            tokens_distinct: trie.n_distinct,
+            tokens_computed: 0,
+            positions_projected: nodes.len() as u64,
+            flops: trie.n_distinct * self.decoder.flops_per_row()
+                + attention
+                + nodes.len() as u64 * self.decoder.flops_per_projection(),
+        }
+    }
+}
+
+impl LanguageModel for Model {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn fingerprint(&self) -> BTreeMap<String, String> {
+        let mut facts = BTreeMap::from([
+            ("weights".to_owned(), self.fingerprint.clone()),
+            ("architecture".to_owned(), self.plan().model_type.clone()),
+            ("compute".to_owned(), "f32".to_owned()),
+            ("simd".to_owned(), simd_level()),
+            ("max_length".to_owned(), self.max_length.to_string()),
+            ("n_params".to_owned(), self.n_params.to_string()),
+        ]);
+        if let Some(bos) = self.options.add_bos_token {
+            facts.insert("add_bos_token".into(), bos.to_string());
+        }
+        if let Some(id) = self.options.prefix_token_id {
+            facts.insert("prefix_token_id".into(), id.to_string());
+        }
+        facts
+    }
+
+    fn max_length(&self) -> usize {
+        self.max_length
+    }
+
+    fn estimate(
+        &self,
+        likelihoods: &[LoglikelihoodRequest],
+        rolling: &[RollingRequest],
+        generations: &[GenerateRequest],
+    ) -> Result<Work, LmError> {
+        let mut work = self.work_of(&self.pairs(likelihoods)?.sequences);
+        work.add(&self.work_of(&self.windows(rolling)?.sequences));
+        // A prompt goes through the model whole, and its last position is projected.
+        let prompts: Vec<Sequence> = self
+            .prompts(generations)?
+            .0
+            .into_iter()
+            .map(|p| {
+                let first_scored = p.tokens.len();
+                let mut tokens = p.tokens;
+                tokens.push(0);
+                Sequence {
+                    tokens,
+                    first_scored,
+                }
+            })
+            .collect();
+        work.add(&self.work_of(&prompts));
+        Ok(work)
+    }
+
+    fn work_so_far(&self) -> Work {
+        self.decoder.work_so_far()
+    }
+
+    fn tokenize(&self, text: &str) -> Result<Vec<u32>, LmError> {
+        self.tokenizer
+            .encode(text, false)
+            .map_err(|e| LmError::Model(e.to_string()))
+    }
+
+    fn apply_chat_template(
+        &self,
+        messages: &[ChatMessage],
+        add_generation_prompt: bool,
+    ) -> Result<String, LmError> {
+        let chat = self
+            .chat
+            .as_ref()
+            .map_err(|e| LmError::Model(e.to_string()))?;
+        let options = ChatOptions {
+            add_generation_prompt,
+            continue_final_message: !add_generation_prompt,
+            template: self.options.chat_template.clone(),
+            ..ChatOptions::default()
+        };
+        chat.render_without_refused_system(messages, &options)
+            .map_err(|e| LmError::Model(e.to_string()))
+    }
+
+    fn loglikelihood(
+        &self,
+        requests: &[LoglikelihoodRequest],
+        done: Done<'_, Loglikelihood>,
+    ) -> Result<Work, LmError> {
+        let Pairs {
+            sequences,
+            lengths,
+            truncated,
+        } = self.pairs(requests)?;
+        self.run(&sequences, &mut |i, s| {
+            done(
+                i,
+                Loglikelihood {
+                    logprob: s.logprob,
+                    is_greedy: s.is_greedy,
+                    n_tokens: lengths[i],
+                    n_truncated: truncated[i],
+                },
+            )
+        })
+    }
+
+    fn loglikelihood_rolling(
+        &self,
+        requests: &[RollingRequest],
+        done: Done<'_, Loglikelihood>,
+    ) -> Result<Work, LmError> {
+        let Windows {
+            sequences,
+            owner,
+            first,
+        } = self.windows(requests)?;
+        // Windows that are still to come, their scores in order, greedy so far, tokens.
+        let mut open: Vec<(usize, Vec<f32>, bool, u32)> = first
+            .iter()
+            .enumerate()
+            .map(|(i, &from)| {
+                let to = first.get(i + 1).copied().unwrap_or(sequences.len());
+                let scored = |s: &Sequence| (s.tokens.len() - s.first_scored) as u32;
+                let n_tokens = sequences[from..to].iter().map(scored).sum();
+                (to - from, vec![0.0; to - from], true, n_tokens)
+            })
+            .collect();
+        let finished = |open: &(usize, Vec<f32>, bool, u32)| Loglikelihood {
+            logprob: open.1.iter().map(|&l| f64::from(l)).sum::<f64>() as f32,
+            is_greedy: open.2,
+            n_tokens: open.3,
+            n_truncated: 0,
+        };
+        for (index, open) in open.iter().enumerate() {
+            if open.0 == 0 && done(index, finished(open)).is_break() {
+                return Err(LmError::Stopped);
+            }
+        }
+        self.run(&sequences, &mut |i, s| {
+            let index = owner[i];
+            let open = &mut open[index];
+            open.1[i - first[index]] = s.logprob;
+            open.2 &= s.is_greedy;
+            open.0 -= 1;
+            if open.0 == 0 {
+                done(index, finished(open))
+            } else {
+                Flow::Continue(())
+            }
+        })
+    }
+
+    fn generate(
+        &self,
+        requests: &[GenerateRequest],
+        done: Done<'_, Generation>,
+    ) -> Result<Work, LmError> {
+        let (prompts, truncated) = self.prompts(requests)?;
         let text = Text {
             decode: &|tokens| self.tokenizer.decode(tokens, true),
             eos: &self.generation.eos_token_ids,

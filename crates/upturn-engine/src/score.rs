@@ -152,6 +152,7 @@ pub fn score(
     done: &mut dyn FnMut(usize, Score) -> Flow,
 ) -> Result<Work, LmError> {
     let trie = Trie::new(sequences);
+    decoder.expect(trie.n_requested, trie.n_distinct);
     let mut first = vec![0];
     for s in sequences {
         first.push(first[first.len() - 1] + s.tokens.len() - s.first_scored);
@@ -191,7 +192,8 @@ pub fn score(
             }
             if !run.push(token) {
                 run.flush(&mut tally)?;
-                if !run.push(token) && !(run.merge() && run.push(token)) {
+                let pushed = run.push(token) || (run.merge() && run.push(token));
+                if !pushed {
                     return Err(LmError::Model(format!(
                         "the key-value memory holds {} tokens, too few for an input of {}; raise --kv-memory",
                         run.pool.max_blocks() * BLOCK,

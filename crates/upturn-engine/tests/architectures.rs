@@ -395,7 +395,7 @@ fn damaged_files_get_one_line() {
     fails(dir.path(), &["too long"]);
     write(b"<!DOCTYPE html><html>Not found</html>");
     fails(dir.path(), &["not a safetensors file"]);
-    let mut garbage = bytes.clone();
+    let mut garbage = bytes;
     garbage[8..40].fill(b'#');
     write(&garbage);
     fails(

@@ -299,6 +299,49 @@ fn key(
     hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
 }
 
+/// Requests of a plan, by kind: what its items ask, and the targets of generated answers.
+type Requests = (
+    Vec<LoglikelihoodRequest>,
+    Vec<RollingRequest>,
+    Vec<GenerateRequest>,
+);
+
+impl CellPlan {
+    /// All requests, by kind.
+    fn requests(&self) -> Requests {
+        let (mut likelihoods, mut rolling, mut generations) = Requests::default();
+        for (item, target) in self.items.iter().zip(&self.targets) {
+            match &item.requests {
+                ItemRequests::Choices {
+                    conditional,
+                    unconditional,
+                } => likelihoods.extend(conditional.iter().chain(unconditional).cloned()),
+                ItemRequests::Loglikelihood(r) => likelihoods.push(r.clone()),
+                ItemRequests::Rolling(r) => rolling.push(r.clone()),
+                ItemRequests::Generate(all) => generations.extend(all.iter().cloned()),
+            }
+            likelihoods.extend(target.clone());
+        }
+        (likelihoods, rolling, generations)
+    }
+}
+
+/// What a cell would take: its number of requests, and the work but for the answers' own tokens.
+///
+/// # Errors
+/// When a request cannot be encoded.
+pub fn estimate(model: &dyn LanguageModel, plan: &CellPlan) -> Result<(u64, Work), EvalError> {
+    let (likelihoods, rolling, generations) = plan.requests();
+    let n_requests = (likelihoods.len() + rolling.len() + generations.len()) as u64;
+    let work = model
+        .estimate(&likelihoods, &rolling, &generations)
+        .map_err(|e| EvalError::Model {
+            model: model.name().to_owned(),
+            reason: e.to_string(),
+        })?;
+    Ok((n_requests, work))
+}
+
 /// Where a request belongs.
 #[derive(Debug, Clone, Copy)]
 struct Slot {

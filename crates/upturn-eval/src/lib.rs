@@ -15,7 +15,7 @@ mod measure;
 mod response;
 mod score;
 
-pub use cell::{CellPlan, CellResult, EvalOptions, MetricScore, Progress, plan, run};
+pub use cell::{CellPlan, CellResult, EvalOptions, MetricScore, Progress, estimate, plan, run};
 pub use error::EvalError;
 pub use group::{GroupScore, group_scores};
 pub use measure::{ModelIdentity, measurements};

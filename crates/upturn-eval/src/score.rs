@@ -344,6 +344,7 @@ fn choices(item: &Item, n: usize, likelihoods: &[Loglikelihood]) -> Vec<ChoiceSc
                 n_chars: text.chars().count() as u32,
                 n_bytes: text.len() as u32,
                 unconditional_logprob: unconditional.get(i).map(|l| l.logprob),
+                unconditional_is_greedy: unconditional.get(i).map(|l| l.is_greedy),
                 text,
             }
         })

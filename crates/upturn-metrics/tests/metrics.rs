@@ -19,6 +19,7 @@ fn option(text: &str, logprob: f32, n_tokens: u32) -> ChoiceScore {
         n_chars: text.chars().count() as u32,
         n_bytes: text.len() as u32,
         unconditional_logprob: Some(-1.0),
+        unconditional_is_greedy: Some(false),
     }
 }
 

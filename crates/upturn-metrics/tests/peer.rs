@@ -191,6 +191,7 @@ fn choices_of_an_item() {
                     n_chars: option.chars().count() as u32,
                     n_bytes: option.len() as u32,
                     unconditional_logprob: Some(number(&part("uncond", i)) as f32),
+                    unconditional_is_greedy: Some(false),
                 }
             })
             .collect();

@@ -296,6 +296,11 @@ fn choices(rows: &[Sample]) -> Result<StructArray, ArrowError> {
                     .map(|c| c.unconditional_logprob)
                     .collect::<Float32Array>(),
             ),
+            Arc::new(BooleanArray::from(
+                all()
+                    .map(|c| c.unconditional_is_greedy)
+                    .collect::<Vec<Option<bool>>>(),
+            )),
         ],
         None,
     )
@@ -540,6 +545,9 @@ fn choices_at(lists: &ListArray, i: usize) -> Result<Vec<ChoiceScore>, Cow<'stat
     let unconditional = field("unconditional_logprob")?
         .as_primitive_opt::<Float32Type>()
         .ok_or_else(wrong)?;
+    let unconditional_greedy = field("unconditional_is_greedy")?
+        .as_boolean_opt()
+        .ok_or_else(wrong)?;
     Ok((0..fields.len())
         .map(|j| ChoiceScore {
             text: text.value(j).into(),
@@ -549,6 +557,8 @@ fn choices_at(lists: &ListArray, i: usize) -> Result<Vec<ChoiceScore>, Cow<'stat
             n_chars: n_chars.value(j),
             n_bytes: n_bytes.value(j),
             unconditional_logprob: (!unconditional.is_null(j)).then(|| unconditional.value(j)),
+            unconditional_is_greedy: (!unconditional_greedy.is_null(j))
+                .then(|| unconditional_greedy.value(j)),
         })
         .collect())
 }
@@ -606,6 +616,7 @@ mod tests {
                     n_chars: 1,
                     n_bytes: 1,
                     unconditional_logprob: (c == 1).then_some(-0.5),
+                    unconditional_is_greedy: (c == 1).then_some(i.is_multiple_of(2)),
                 })
                 .collect(),
             gold: Some(1),
@@ -637,6 +648,7 @@ mod tests {
                     n_tokens: n,
                     n_chars: n / 2,
                     n_bytes: n / 3,
+                    unconditional_is_greedy: unconditional_logprob.map(|l| l < -1.0),
                     unconditional_logprob,
                 },
             );

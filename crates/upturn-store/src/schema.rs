@@ -241,6 +241,7 @@ pub(crate) fn choice() -> Fields {
         count("n_chars"),
         count("n_bytes"),
         Field::new("unconditional_logprob", DataType::Float32, true),
+        Field::new("unconditional_is_greedy", DataType::Boolean, true),
     ])
 }
 

@@ -754,7 +754,10 @@ impl<'b> Builder<'b> {
     fn item(&self, index: usize, shots: &Shots) -> Made<Item> {
         let task = self.task;
         let doc = &task.docs[index];
-        let value = DocValue::new(doc.clone());
+        let value = match self.options.mode {
+            FewshotMode::Parity => DocValue::new(doc.clone()),
+            FewshotMode::PerDoc | FewshotMode::Fixed => DocValue::complete(doc.clone()),
+        };
         let is_rolling = task.config.output_type == OutputType::LoglikelihoodRolling;
         let target = match &task.target {
             Some(compiled) => task.target_of(compiled, doc, &value)?,

@@ -1,6 +1,7 @@
 //! Jinja templates as lm-evaluation-harness renders them: undefined names are
 //! errors, a trailing newline stays, values print as in Python.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -55,6 +56,9 @@ impl Templates {
         env.set_unknown_method_callback(crate::methods::call);
         env.set_formatter(|out, _, value| {
             filters::defined(value)?;
+            if value.is_none() {
+                WROTE_NONE.set(true);
+            }
             let text = match value.as_str() {
                 Some(text) => return out.write_str(text).map_err(Error::from),
                 None => text_of(value),
@@ -101,7 +105,21 @@ impl Templates {
     /// A one-line reason: an undefined name, an operation that fails, too long a run.
     pub fn render(&self, id: &TemplateId, doc: &DocValue) -> Result<String, String> {
         let template = self.env.get_template(&id.0).map_err(|e| explain(&e))?;
-        template.render(doc.0.clone()).map_err(|e| explain(&e))
+        WROTE_NONE.set(false);
+        let text = template
+            .render(doc.value.clone())
+            .map_err(|e| explain(&e))?;
+        if let (Some(fields), true) = (&doc.complete, WROTE_NONE.get()) {
+            let names = template.undeclared_variables(false);
+            let null = fields
+                .iter()
+                .find(|(name, v)| v.is_null() && names.contains(*name));
+            let what = null.map_or_else(|| "a value".to_owned(), |(name, _)| format!("'{name}'"));
+            return Err(format!(
+                "{what} is missing (null) and would be written as None"
+            ));
+        }
+        Ok(text)
     }
 }
 
@@ -181,13 +199,34 @@ fn explain(error: &Error) -> String {
 
 /// An item as templates see it. Fields are converted when they are used.
 #[derive(Debug, Clone)]
-pub struct DocValue(Value);
+pub struct DocValue {
+    value: Value,
+    /// The item, where none of its nulls may be written.
+    complete: Option<Arc<Doc>>,
+}
+
+thread_local! {
+    /// Whether the template being rendered on this thread has written a null.
+    static WROTE_NONE: Cell<bool> = const { Cell::new(false) };
+}
 
 impl DocValue {
-    /// The fields of `doc` as the template's variables.
+    /// The fields of `doc` as the template's variables. A null is written as `None`.
     #[must_use]
     pub fn new(doc: Arc<Doc>) -> DocValue {
-        DocValue(Value::from_object(Fields(doc)))
+        DocValue {
+            value: Value::from_object(Fields(doc)),
+            complete: None,
+        }
+    }
+
+    /// As [`DocValue::new`], but a template that would write a null fails.
+    #[must_use]
+    pub fn complete(doc: Arc<Doc>) -> DocValue {
+        DocValue {
+            complete: Some(Arc::clone(&doc)),
+            ..DocValue::new(doc)
+        }
     }
 }
 

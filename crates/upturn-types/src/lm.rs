@@ -209,6 +209,27 @@ pub trait LanguageModel: Send + Sync {
     /// Longest input, in tokens.
     fn max_length(&self) -> usize;
 
+    /// What answering these requests would take, without doing it: `tokens_computed` and
+    /// the answers' own tokens are left out.
+    ///
+    /// # Errors
+    /// At the first request that cannot be encoded, or when the model cannot say.
+    fn estimate(
+        &self,
+        _likelihoods: &[LoglikelihoodRequest],
+        _rolling: &[RollingRequest],
+        _generations: &[GenerateRequest],
+    ) -> Result<Work, LmError> {
+        Err(LmError::Model(
+            "this model cannot say what requests would take".into(),
+        ))
+    }
+
+    /// Work since the model was loaded, as far as it is known now; for progress only.
+    fn work_so_far(&self) -> Work {
+        Work::default()
+    }
+
     /// Token ids of a text, without special tokens.
     ///
     /// # Errors

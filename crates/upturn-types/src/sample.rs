@@ -21,6 +21,8 @@ pub struct ChoiceScore {
     pub n_bytes: u32,
     /// Log-likelihood of the option without the question, where a metric asks for it.
     pub unconditional_logprob: Option<f32>,
+    /// Whether greedy decoding would have produced it without the question.
+    pub unconditional_is_greedy: Option<bool>,
 }
 
 /// A target text and how likely the model finds it.

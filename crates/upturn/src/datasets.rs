@@ -37,11 +37,9 @@ enum Place {
 }
 
 impl FileDatasets {
-    /// With the cache and the hub that the environment names.
-    pub fn from_env() -> Self {
-        FileDatasets {
-            hub: upturn_hub::Options::from_env(),
-        }
+    /// With this cache and this hub.
+    pub fn new(hub: upturn_hub::Options<'static>) -> Self {
+        FileDatasets { hub }
     }
 
     fn place(&self, spec: &DatasetSpec) -> Result<Place, DatasetError> {
@@ -415,7 +413,7 @@ mod tests {
         std::fs::write(at("parts/b.jsonl"), "{\"x\": 2}\n").expect("written");
         std::fs::write(at("parts/a.jsonl"), "{\"x\": 1}\n").expect("written");
         std::fs::write(at("t.csv"), "x;y\n1;a\n").expect("written");
-        let data = FileDatasets::from_env();
+        let data = FileDatasets::new(upturn_hub::Options::from_env());
         let xs = |spec: &DatasetSpec, split: &str| -> Vec<i64> {
             let rows = data.open(spec, split).expect("there");
             rows.iter().filter_map(|r| r["x"].as_i64()).collect()
@@ -446,7 +444,7 @@ mod tests {
     #[test]
     fn what_is_not_there_or_not_done_is_one_line() {
         let dir = tempfile::tempdir().expect("temporary folder");
-        let data = FileDatasets::from_env();
+        let data = FileDatasets::new(upturn_hub::Options::from_env());
         for (kwargs, want) in [
             (
                 json!({"data_files": "none.jsonl"}),

@@ -1,6 +1,6 @@
 //! `upturn eval` as a user meets it: scores of the harness, kept cells, sidecars, messages.
 
-#[expect(dead_code, reason = "each test file uses its part of what they share")]
+#[allow(dead_code, reason = "each test file uses its part of what they share")]
 mod eval_common;
 
 use std::fs;
@@ -36,32 +36,39 @@ fn cells(summary: &Value) -> Vec<&Value> {
 #[test]
 fn scores_equal_those_of_the_harness_and_feed_an_analysis() {
     let out = tempfile::tempdir().expect("temporary folder");
-    let done = eval(
-        &pack(),
-        out.path(),
-        &[
-            "--model",
-            "models/*",
-            "--parity",
-            "lm-eval",
-            "--lm-eval-output",
-        ],
-    );
+    let run = || {
+        let parity = ["--parity", "lm-eval", "--lm-eval-output"];
+        let models = ["--model", "models/*"];
+        eval(&pack(), out.path(), &[&models[..], &parity[..]].concat())
+    };
+    let done = run();
     assert_eq!(done.status.code(), Some(0), "{}", stderr(&done));
     let table = String::from_utf8_lossy(&done.stdout).into_owned();
     assert!(
         table.contains("acc_mutual_info ↑") && table.contains("up_choices (group)"),
         "{table}"
     );
-    for model in MODELS {
-        let ours = out.path().join("lm-eval").join(model);
-        let compared = compare(&ours, &pack().join("results").join(model));
-        assert_eq!(compared.problems, Vec::<String>::new());
-        assert!(
-            compared.n_metrics > 35 && compared.n_logprobs > 200,
-            "{compared:?}"
-        );
-    }
+    let equal = || {
+        for model in MODELS {
+            let ours = out.path().join("lm-eval").join(model);
+            let compared = compare(&ours, &pack().join("results").join(model));
+            assert_eq!(compared.problems, Vec::<String>::new());
+            assert!(
+                compared.n_metrics > 35 && compared.n_logprobs > 200,
+                "{compared:?}"
+            );
+        }
+    };
+    equal();
+    // From cells that are kept, the same files are made.
+    fs::remove_dir_all(out.path().join("lm-eval")).expect("removed");
+    let kept = run();
+    assert!(
+        stderr(&kept).contains("llama-24x1 up_arith_mc: kept"),
+        "{}",
+        stderr(&kept)
+    );
+    equal();
 
     // The harness's files lie beside the table and are not read twice.
     let analysis = upturn(out.path())
@@ -92,8 +99,8 @@ fn a_second_run_keeps_what_is_there_and_renews_what_is_said_of_the_model() {
     let before = all_bytes(out.path(), &[]);
     assert_eq!(
         before.len(),
-        4 + 4 + 1 + 1,
-        "cells, samples, a group, the table"
+        4 + 4 + 1 + 1 + 1,
+        "cells, samples, a group, the table, the lock"
     );
 
     let second = eval(&pack(), out.path(), &model);

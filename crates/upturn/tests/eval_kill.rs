@@ -2,7 +2,7 @@
 
 #![cfg(unix)]
 
-#[expect(dead_code, reason = "each test file uses its part of what they share")]
+#[allow(dead_code, reason = "each test file uses its part of what they share")]
 mod eval_common;
 
 use std::collections::BTreeMap;

@@ -2,7 +2,7 @@
 //! The pack is `reference` in `UPTURN_SHARED`, or in `../shared` beside the repository;
 //! without it each trial is reported as ignored.
 
-#[expect(dead_code, reason = "each test file uses its part of what they share")]
+#[allow(dead_code, reason = "each test file uses its part of what they share")]
 mod eval_common;
 
 use std::fs;

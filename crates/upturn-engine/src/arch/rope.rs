@@ -49,7 +49,7 @@ pub(super) struct Scaled {
 
 /// Angles per position of an unscaled table, as 32-bit arithmetic gives them.
 fn plain(dim: usize, theta: f64) -> Vec<f32> {
-    (0..dim / 2)
+    (0..dim.div_ceil(2))
         .map(|i| {
             let exponent = (2 * i) as f32 / dim as f32;
             1.0 / (theta.powf(f64::from(exponent)) as f32)
@@ -60,7 +60,8 @@ fn plain(dim: usize, theta: f64) -> Vec<f32> {
 /// The unscaled table of an architecture whose base is fixed (GPT-J).
 pub(super) fn fixed(dim: usize, theta: f64, interleaved: bool) -> Rope {
     Rope {
-        dim,
+        // Of an odd number the last pair is rotated whole, as transformers does.
+        dim: dim.next_multiple_of(2),
         inv_freq: plain(dim, theta),
         attention_scaling: 1.0,
         interleaved,
@@ -135,11 +136,11 @@ pub(super) fn read(
         },
     };
     let dim = (head_dim as f64 * share) as usize;
-    if dim == 0 || dim > head_dim || dim % 2 == 1 {
+    if dim == 0 || dim.next_multiple_of(2) > head_dim {
         return Err(bad(
             keys.partial.map_or("head_dim", |(key, _)| key),
             &format!(
-                "{dim} of a head's {head_dim} features would be rotated; expected an even number of them"
+                "{dim} of a head's {head_dim} features would be rotated; expected 1 or more, and room for whole pairs"
             ),
         ));
     }

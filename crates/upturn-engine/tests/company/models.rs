@@ -72,7 +72,7 @@ pub fn write_weights(dir: &Path, tensors: &[Tensor], kind: Kind) {
     fs::write(dir.join("model.safetensors"), file).expect("weights are written");
 }
 
-/// Tensors of a folder whose weights are f32.
+/// Tensors of a folder whose weights are f32 or bfloat16, as f32.
 pub fn read_weights(dir: &Path) -> Vec<Tensor> {
     let file = fs::read(dir.join("model.safetensors")).expect("a fixture has weights");
     let (length, rest) = file.split_at(8);
@@ -85,19 +85,28 @@ pub fn read_weights(dir: &Path) -> Vec<Tensor> {
             .map(|n| n.as_u64().expect("a number") as usize)
             .collect()
     };
-    header
-        .iter()
-        // A mask may be kept beside the weights, in bytes; nobody reads it.
-        .filter(|(_, entry)| entry["dtype"] == "F32")
-        .map(|(name, entry)| {
-            let at = list(&entry["data_offsets"]);
-            let numbers = data[at[0]..at[1]]
+    let mut tensors = Vec::new();
+    for (name, entry) in &header {
+        let Some(kind) = entry["dtype"].as_str() else {
+            continue;
+        };
+        let at = list(&entry["data_offsets"]);
+        let data = &data[at[0]..at[1]];
+        let numbers = match kind {
+            "F32" => data
                 .chunks_exact(4)
                 .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-                .collect();
-            (name.clone(), list(&entry["shape"]), numbers)
-        })
-        .collect()
+                .collect(),
+            "BF16" => data
+                .chunks_exact(2)
+                .map(|b| half::bf16::from_le_bytes([b[0], b[1]]).to_f32())
+                .collect(),
+            // A mask in bytes beside the weights, which nobody reads.
+            _ => continue,
+        };
+        tensors.push((name.clone(), list(&entry["shape"]), numbers));
+    }
+    tensors
 }
 
 /// A llama of random weights whose sizes are multiples of nothing: splitting its products

@@ -198,7 +198,7 @@ pub fn prompts(seed: u64, n: usize, vocab: usize, longest: usize) -> Vec<Prompt>
         GenerateOptions::default(),
         GenerateOptions {
             repetition_penalty: 1.3,
-            until: stop(&["q", "ab"]),
+            until: stop(&["q", "rr"]),
             ..GenerateOptions::default()
         },
         GenerateOptions {
@@ -398,18 +398,27 @@ pub fn answers_keep_their_tokens(decoder: &Decoder, n: usize) -> Result<(), Stri
     let plan = decoder.plan();
     let prompts = prompts(29, n, plan.vocab_size, plan.max_positions.min(90) - 20);
     let n = prompts.len();
-    // An end of text that is met now and then.
-    let eos = [(plan.vocab_size / 2) as u32, 3];
     let ample = |max_rows| Limits {
         max_rows,
         kv_bytes: kv_bytes(decoder, 4096),
     };
     let expect = |e: LmError| e.to_string();
-    let mut expected = Vec::new();
-    for prompt in prompts.chunks(1) {
-        let (found, _) = run_answers(decoder, prompt, &eos, ample(64)).map_err(expect)?;
-        expected.extend(found);
-    }
+    let alone = |eos: &[u32]| -> Result<Vec<Written>, String> {
+        let mut found = Vec::new();
+        for prompt in prompts.chunks(1) {
+            found.extend(
+                run_answers(decoder, prompt, eos, ample(64))
+                    .map_err(expect)?
+                    .0,
+            );
+        }
+        Ok(found)
+    };
+    // An end of text that is met at least once: the middle of the longest answer.
+    let longest = alone(&[])?.into_iter().max_by_key(|a| a.0.len());
+    let longest = longest.map(|a| a.0).unwrap_or_default();
+    let eos = [longest[longest.len() / 2], plan.vocab_size as u32];
+    let expected = alone(&eos)?;
     let check = |threads: usize, limits: Limits, order: &[usize]| -> Result<(), String> {
         let company = format!("{threads} threads, {limits:?}, first {}", order[0]);
         let asked: Vec<Prompt> = order.iter().map(|&i| prompts[i].clone()).collect();
@@ -461,7 +470,7 @@ pub fn answers_keep_their_tokens(decoder: &Decoder, n: usize) -> Result<(), Stri
     }
     let ends: BTreeSet<&str> = expected.iter().map(|a| a.2).collect();
     let texts: BTreeSet<&str> = expected.iter().map(|a| a.1.as_str()).collect();
-    if ends.len() != 3 || texts.len() < n / 3 {
+    if ends.len() < 2 || texts.len() < n / 3 {
         return Err(format!("ends {ends:?}, {} texts of {n}", texts.len()));
     }
     Ok(())

@@ -1,7 +1,10 @@
 //! `upturn eval`: models on tasks, cell by cell, from where the last run stopped.
 
+mod args;
 mod cells;
+mod dry_run;
 mod groups;
+mod guard;
 mod lm_eval;
 mod memory;
 mod models;
@@ -9,20 +12,21 @@ mod progress;
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use serde::Serialize;
 use upturn_catalog::Catalog;
+use upturn_engine::Model;
 use upturn_engine::error::ModelError;
-use upturn_engine::{Model, ModelOptions};
 use upturn_eval::{EvalOptions, GroupScore, MetricScore};
 use upturn_store::lm_eval_write::TaskResults;
-use upturn_tasks::{FewshotMode, Library, Selection, Task};
+use upturn_tasks::{Library, OutputType, Selection, Task};
 use upturn_types::{Flow, LanguageModel, Measurement, Work};
 
+pub use self::args::Args;
 use self::cells::{Cell, CellFault, CellFile, CellPaths, Job};
+use self::guard::Guard;
 use self::models::{Found, Identity, IdentitySummary, Told, TrainTokens, safe_name};
 use self::progress::{CellProgress, Stop};
 use self::table::{ResultTable, thousands};
@@ -33,155 +37,6 @@ use crate::output::{self, Color};
 
 /// The table of all cells, in the output folder.
 const MEASUREMENTS: &str = "measurements.parquet";
-
-/// Arguments.
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    /// Models: folders, patterns such as 'models/gpt2-*', names on the hub (NAME or NAME@REVISION)
-    #[arg(long, value_name = "DIR|NAME", required = true, num_args = 1.., help_heading = "What")]
-    pub model: Vec<String>,
-    /// Tasks, groups, tags, patterns, task files and folders of them, separated by commas
-    #[arg(long, value_name = "TASK", required = true, num_args = 1.., value_delimiter = ',', help_heading = "What")]
-    pub tasks: Vec<String>,
-    /// Folder for the results; what is finished there is kept, what is missing is done
-    #[arg(long, value_name = "DIR", help_heading = "What")]
-    pub out: PathBuf,
-    /// Folder of task files, to find tasks by name (may be repeated; later ones win)
-    #[arg(long, value_name = "DIR", help_heading = "What")]
-    pub include_path: Vec<PathBuf>,
-    /// Revision of models on the hub: branch, tag or commit
-    #[arg(long, value_name = "REV", help_heading = "What")]
-    pub revision: Option<String>,
-
-    /// Examples in the prompt (a task that says 0 keeps 0)
-    #[arg(long, value_name = "K", help_heading = "How")]
-    pub num_fewshot: Option<usize>,
-    /// Only the first N items of each task
-    #[arg(long, value_name = "N", value_parser = at_least_one, help_heading = "How")]
-    pub limit: Option<usize>,
-    /// Seed of example draws and sampled answers
-    #[arg(
-        long,
-        value_name = "SEED",
-        help_heading = "How",
-        default_value_t = 1234
-    )]
-    pub seed: u64,
-    /// Score as another harness does, its defects included
-    #[arg(long, value_name = "HARNESS", help_heading = "How")]
-    pub parity: Option<Harness>,
-    /// Draw examples for each item anew, or one set for all
-    #[arg(
-        long,
-        value_name = "WAY",
-        help_heading = "How",
-        conflicts_with = "parity"
-    )]
-    pub fewshot: Option<Fewshot>,
-    /// Put prompts through the model's chat template
-    #[arg(long, help_heading = "How")]
-    pub apply_chat_template: bool,
-    /// Make every example a turn of the conversation
-    #[arg(long, help_heading = "How", requires = "apply_chat_template")]
-    pub fewshot_as_multiturn: bool,
-    /// Text before every prompt
-    #[arg(long, value_name = "TEXT", help_heading = "How")]
-    pub system_instruction: Option<String>,
-    /// Replicates behind standard errors that need a bootstrap; 0 leaves all standard errors out
-    #[arg(
-        long,
-        value_name = "N",
-        help_heading = "How",
-        default_value_t = 100_000
-    )]
-    pub bootstrap_iters: u32,
-    /// Compute only the metrics that a task asks for
-    #[arg(long, help_heading = "How")]
-    pub no_graded: bool,
-
-    /// Training tokens: D for all models, or MODEL=D (may be repeated)
-    #[arg(long, value_name = "[MODEL=]D", value_parser = TrainTokens::parse, help_heading = "Models")]
-    pub train_tokens: Vec<TrainTokens>,
-    /// Family of the models, where their upturn.toml does not say
-    #[arg(long, value_name = "NAME", help_heading = "Models")]
-    pub family: Option<String>,
-    /// Longest input in tokens (by default the model's own)
-    #[arg(long, value_name = "TOKENS", value_parser = at_least_one, help_heading = "Models")]
-    pub max_length: Option<usize>,
-    /// Begin texts with the beginning-of-text token (by default as the tokenizer does)
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", help_heading = "Models")]
-    pub add_bos_token: Option<bool>,
-
-    /// Memory for keys and values, such as 2GiB (by default a quarter of what is free); changes no result
-    #[arg(long, value_name = "SIZE", value_parser = memory::parse_size, help_heading = "Machine")]
-    pub kv_memory: Option<u64>,
-    /// Tokens computed at a time; changes no result
-    #[arg(long, value_name = "N", value_parser = at_least_one, help_heading = "Machine")]
-    pub batch_rows: Option<usize>,
-    /// Threads (by default one per core); changes no result
-    #[arg(long, value_name = "N", value_parser = at_least_one, help_heading = "Machine")]
-    pub threads: Option<usize>,
-
-    /// Also write results and samples as lm-evaluation-harness does, below OUT/lm-eval
-    #[arg(long, help_heading = "Output")]
-    pub lm_eval_output: bool,
-    /// Print a summary as JSON instead of the table
-    #[arg(long, help_heading = "Output")]
-    pub json: bool,
-}
-
-/// A harness whose scores can be reproduced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Harness {
-    /// lm-evaluation-harness 0.4.13.
-    LmEval,
-}
-
-/// How examples are drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Fewshot {
-    /// For each item from its index alone (the default).
-    PerDoc,
-    /// One set for all items.
-    Fixed,
-}
-
-fn at_least_one(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(n) if n > 0 => Ok(n),
-        _ => Err("expected a whole number from 1".to_owned()),
-    }
-}
-
-impl Args {
-    fn eval_options(&self) -> EvalOptions {
-        EvalOptions {
-            limit: self.limit,
-            seed: self.seed,
-            mode: match (self.parity, self.fewshot) {
-                (Some(Harness::LmEval), _) => FewshotMode::Parity,
-                (None, Some(Fewshot::Fixed)) => FewshotMode::Fixed,
-                (None, Some(Fewshot::PerDoc) | None) => FewshotMode::PerDoc,
-            },
-            system_instruction: self.system_instruction.clone(),
-            chat: self.apply_chat_template,
-            fewshot_as_multiturn: self.fewshot_as_multiturn,
-            graded: !self.no_graded,
-            bootstrap_iterations: self.bootstrap_iters,
-        }
-    }
-
-    fn model_options(&self, name: &str, kv_bytes: u64) -> ModelOptions {
-        ModelOptions {
-            name: Some(name.to_owned()),
-            max_length: self.max_length,
-            add_bos_token: self.add_bos_token,
-            max_rows: self.batch_rows,
-            kv_bytes: Some(kv_bytes),
-            ..ModelOptions::default()
-        }
-    }
-}
 
 /// Messages about what is refused: each once, on stderr as it comes.
 #[derive(Debug, Default)]
@@ -236,6 +91,9 @@ pub fn run(args: &Args) -> Outcome {
             false => Ok(Exit::NoInput),
         };
     }
+    if args.dry_run {
+        return dry_run::run(args, &models, &tasks, refused);
+    }
     std::fs::create_dir_all(&args.out).map_err(|e| Failure::write(&args.out, e))?;
     let shared = models::shared_family(&models);
     let mut run = Run {
@@ -263,7 +121,7 @@ pub fn run(args: &Args) -> Outcome {
 
 /// Resolves every model asked for; what cannot be found is refused by its own line.
 fn find_models(args: &Args, refused: &mut Refusals) -> Vec<Found> {
-    let hub = upturn_hub::Options::from_env();
+    let hub = progress::hub();
     let mut models = Vec::new();
     for asked in &args.model {
         match models::expand(asked, args.revision.as_deref()) {
@@ -312,7 +170,7 @@ fn select(args: &Args, refused: &mut Refusals) -> Result<Selection, Failure> {
 
 /// Reads the data of the tasks; a task that cannot be loaded is refused by its own line.
 fn load_tasks(args: &Args, selection: &Selection, refused: &mut Refusals) -> Vec<Task> {
-    let datasets = FileDatasets::from_env();
+    let datasets = FileDatasets::new(progress::hub());
     let mut tasks: Vec<Task> = Vec::new();
     let mut names: BTreeMap<String, String> = BTreeMap::new();
     for config in selection.tasks() {
@@ -328,7 +186,15 @@ fn load_tasks(args: &Args, selection: &Selection, refused: &mut Refusals) -> Vec
             continue;
         }
         names.insert(file, config.task.clone());
-        match Task::load(Arc::clone(config), &datasets, args.num_fewshot) {
+        let mut config = Arc::clone(config);
+        if let Some(words) = &args.gen_kwargs
+            && config.output_type == OutputType::GenerateUntil
+            && let Err(reason) = Arc::make_mut(&mut config).override_generation(words)
+        {
+            refused.add(format!("--gen-kwargs: {reason}"));
+            continue;
+        }
+        match Task::load(config, &datasets, args.num_fewshot) {
             Ok(task) => tasks.push(task),
             Err(e) => refused.add(e.to_string()),
         }
@@ -376,6 +242,15 @@ struct Summary<'s> {
     refused: &'s [String],
 }
 
+fn load(args: &Args, found: &Found, kv_bytes: u64) -> Result<Model, String> {
+    let options = args.model_options(&found.label, kv_bytes);
+    Model::load(&found.dir, options).map_err(|e| match e {
+        // Says the file itself.
+        ModelError::File { .. } => e.to_string(),
+        e => format!("{}: {e}", found.dir.display()),
+    })
+}
+
 /// A run over all models and tasks.
 struct Run<'r> {
     args: &'r Args,
@@ -393,15 +268,6 @@ struct Run<'r> {
 }
 
 impl Run<'_> {
-    fn load(&self, found: &Found) -> Result<Model, String> {
-        let options = self.args.model_options(&found.label, self.kv_bytes);
-        Model::load(&found.dir, options).map_err(|e| match e {
-            // Says the file itself.
-            ModelError::File { .. } => e.to_string(),
-            e => format!("{}: {e}", found.dir.display()),
-        })
-    }
-
     /// All tasks on one model; breaks when the user asked to stop.
     fn model(&mut self, found: &Found) -> Result<Flow, Failure> {
         if self.stop.is_asked() {
@@ -410,7 +276,7 @@ impl Run<'_> {
         }
         let start_secs = now_secs();
         let start = now();
-        let model = match self.load(found) {
+        let model = match load(self.args, found, self.kv_bytes) {
             Ok(model) => model,
             Err(line) => {
                 self.refused.add(line);
@@ -515,10 +381,14 @@ impl Run<'_> {
             paths: &paths,
             wants_samples: self.args.lm_eval_output,
         };
-        let bar = CellProgress::start(&format!("{} {name}", model.name()), plan.items.len());
+        let bar = CellProgress::start(
+            &format!("{} {name}", model.name()),
+            plan.items.len(),
+            model.work_so_far(),
+        );
         let stop = self.stop;
         let cell = job.run(&plan, &mut |now, n_resumed| {
-            bar.tell(now, n_resumed);
+            bar.tell(now, n_resumed, &model.work_so_far());
             if stop.is_asked() {
                 Flow::Break(())
             } else {
@@ -550,8 +420,7 @@ impl Run<'_> {
             ));
         }
         if let (true, Some(samples)) = (self.args.lm_eval_output, &samples) {
-            let results = lm_eval::task_results(model, task, &plan.items, &file, samples)
-                .map_err(CellFault::Refused)?;
+            let results = lm_eval::task_results(task, &plan.items, &file, samples);
             theirs.push(results);
         }
         let summary = CellSummary {
@@ -594,6 +463,12 @@ impl Run<'_> {
 
     /// The table of every cell in the output folder.
     fn write_measurements(&mut self) -> Result<usize, Failure> {
+        // Held from reading to writing: of two runs that end together, the later writes all.
+        let guard = Guard::take(&self.args.out).map_err(|fault| match fault {
+            CellFault::Write(line) | CellFault::Refused(line) => Failure::new(Exit::Failed, line),
+            CellFault::Stopped { .. } => Failure::new(Exit::Interrupted, "stopped"),
+        })?;
+        guard.clean(&self.args.out);
         let (rows, damaged) = cells::all_rows(&self.args.out);
         for path in damaged {
             warn(&format!(

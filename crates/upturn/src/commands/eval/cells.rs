@@ -12,6 +12,7 @@ use upturn_store::{StoreError, write_bytes};
 use upturn_tasks::Task;
 use upturn_types::{Flow, Measurement, Sample, Work};
 
+use super::guard::Guard;
 use super::models::{Identity, safe_name};
 
 /// Version of the format of a cell's file.
@@ -78,6 +79,8 @@ impl TaskFacts {
 /// Where the files of a cell are.
 #[derive(Debug, Clone)]
 pub struct CellPaths {
+    /// The output folder.
+    pub out: PathBuf,
     /// Samples.
     pub samples: PathBuf,
     /// Key, scores, rows.
@@ -98,6 +101,7 @@ impl CellPaths {
         };
         let cells = folder("cells")?;
         Ok(CellPaths {
+            out: out.to_path_buf(),
             samples: folder("samples")?.join(format!("{task}.parquet")),
             cell: cells.join(format!("{task}.json")),
             journal: cells.join(format!("{task}.journal")),
@@ -263,6 +267,12 @@ impl Job<'_> {
         if let (true, Some(samples)) = (renew, &samples) {
             self.write(&file, samples)?;
         }
+        // A run that was killed after its last write left the journal of a finished cell.
+        if self.paths.journal.is_file()
+            && let Ok((journal, _)) = Journal::open(&self.paths.journal, &plan.key)
+        {
+            journal.finish()?;
+        }
         Ok(Some(Cell {
             file,
             samples,
@@ -297,6 +307,10 @@ impl Job<'_> {
 
     /// Writes the samples, then the cell: where the cell is, the samples are too.
     fn write(&self, file: &CellFile, samples: &[Sample]) -> Result<(), CellFault> {
+        let guard = Guard::take(&self.paths.out)?;
+        for path in [&self.paths.samples, &self.paths.cell] {
+            path.parent().into_iter().for_each(|f| guard.clean(f));
+        }
         write_samples(&self.paths.samples, &self.cell_identity(file), samples)?;
         let mut json =
             serde_json::to_vec_pretty(file).map_err(|e| CellFault::Write(e.to_string()))?;

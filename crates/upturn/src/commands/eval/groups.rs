@@ -9,6 +9,7 @@ use upturn_tasks::{GroupNode, Node};
 use upturn_types::{Measurement, flag};
 
 use super::cells::{CellFault, CellFile, TaskFacts};
+use super::guard::Guard;
 use super::models::safe_name;
 
 /// Scores of the groups of one model, written below `out/groups/MODEL`.
@@ -52,6 +53,8 @@ pub fn write(
             let mut json =
                 serde_json::to_vec_pretty(&file).map_err(|e| CellFault::Write(e.to_string()))?;
             json.push(b'\n');
+            let guard = Guard::take(out)?;
+            guard.clean(&folder);
             write_bytes(
                 &folder.join(format!("{}.json", safe_name(&group.group))),
                 &json,

@@ -14,36 +14,29 @@ use upturn_store::lm_eval_write::{
 use upturn_tasks::{
     DocField, Item, ItemRequests, OutputType, SamplerKind, Task, TaskConfig, logged_arguments,
 };
-use upturn_types::{LanguageModel, Loglikelihood, LoglikelihoodRequest, Sample};
+use upturn_types::{LanguageModel as _, Sample};
 
 use super::cells::CellFile;
 
 /// One finished task in their words.
 pub fn task_results(
-    model: &Model,
     task: &Task,
     items: &[Item],
     cell: &CellFile,
     samples: &[Sample],
-) -> Result<TaskResults, String> {
+) -> TaskResults {
     let config = &task.config;
-    let alone = choices_alone(model, items)?;
     let rows = samples
         .iter()
         .enumerate()
         .filter_map(|(at, sample)| {
             // Samples are by filter, then by item.
             let index = at % items.len();
-            Some(sample_row(
-                task,
-                items.get(index)?,
-                sample,
-                alone.get(index),
-            ))
+            Some(sample_row(task, items.get(index)?, sample))
         })
         .collect();
     let version = config.metadata.get("version").cloned();
-    Ok(TaskResults {
+    TaskResults {
         name: config.task.clone(),
         alias: config
             .task_alias
@@ -66,35 +59,7 @@ pub fn task_results(
         n_original: task.len() as u64,
         n_effective: items.len() as u64,
         samples: rows,
-    })
-}
-
-/// Likelihoods of choices without the question: samples have no word on whether these are
-/// greedy, so they are asked for again, which gives the same bits.
-fn choices_alone(model: &Model, items: &[Item]) -> Result<Vec<Vec<Loglikelihood>>, String> {
-    let mut owners = Vec::new();
-    let mut requests: Vec<LoglikelihoodRequest> = Vec::new();
-    for (index, item) in items.iter().enumerate() {
-        if let ItemRequests::Choices { unconditional, .. } = &item.requests {
-            owners.extend(std::iter::repeat_n(index, unconditional.len()));
-            requests.extend(unconditional.iter().cloned());
-        }
     }
-    if requests.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut answers: Vec<Option<Loglikelihood>> = vec![None; requests.len()];
-    model
-        .loglikelihood(&requests, &mut |at, answer| {
-            answers[at] = Some(answer);
-            upturn_types::Flow::Continue(())
-        })
-        .map_err(|e| e.to_string())?;
-    let mut by_item = vec![Vec::new(); items.len()];
-    for (owner, answer) in owners.into_iter().zip(answers) {
-        by_item[owner].extend(answer);
-    }
-    Ok(by_item)
 }
 
 fn theirs(score: &MetricScore) -> TheirScore {
@@ -106,13 +71,8 @@ fn theirs(score: &MetricScore) -> TheirScore {
     }
 }
 
-fn sample_row(
-    task: &Task,
-    item: &Item,
-    sample: &Sample,
-    alone: Option<&Vec<Loglikelihood>>,
-) -> SampleRow {
-    let responses = responses(item, sample, alone);
+fn sample_row(task: &Task, item: &Item, sample: &Sample) -> SampleRow {
+    let responses = responses(item, sample);
     let filtered = match &item.requests {
         ItemRequests::Generate(_) => {
             let text = sample.filtered.as_deref().unwrap_or_default().to_owned();
@@ -146,19 +106,15 @@ fn sample_row(
 }
 
 /// Responses by request and repeat.
-fn responses(
-    item: &Item,
-    sample: &Sample,
-    alone: Option<&Vec<Loglikelihood>>,
-) -> Vec<Vec<Response>> {
+fn responses(item: &Item, sample: &Sample) -> Vec<Vec<Response>> {
     let target = sample.target_score.as_ref();
     match &item.requests {
         ItemRequests::Choices { .. } => {
             let asked = sample.choices.iter().map(|c| (c.logprob, c.is_greedy));
-            let alone = alone
-                .into_iter()
-                .flatten()
-                .map(|l| (l.logprob, l.is_greedy));
+            let alone = sample
+                .choices
+                .iter()
+                .filter_map(|c| Some((c.unconditional_logprob?, c.unconditional_is_greedy?)));
             asked
                 .chain(alone)
                 .map(|(logprob, is_greedy)| vec![Response::Loglikelihood { logprob, is_greedy }])

@@ -1,11 +1,13 @@
 //! What is shown while a run goes on, and how it is stopped.
 
 use std::io::IsTerminal;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use upturn_eval::Progress;
+use upturn_types::Work;
 
 use super::cells::{CellFile, Ran};
 use super::table::thousands;
@@ -15,34 +17,58 @@ use crate::output;
 /// A bar for one cell, on a terminal only.
 pub struct CellProgress {
     bar: ProgressBar,
+    name: String,
+    /// The model's work before the cell.
+    before: Work,
+    start: Instant,
 }
 
 impl CellProgress {
     /// Begins a cell of `n_items`.
-    pub fn start(name: &str, n_items: usize) -> Self {
-        if !std::io::stderr().is_terminal() {
-            return CellProgress {
-                bar: ProgressBar::hidden(),
-            };
+    pub fn start(name: &str, n_items: usize, before: Work) -> Self {
+        let bar = if std::io::stderr().is_terminal() {
+            let style = ProgressStyle::with_template(
+                "{msg} {wide_bar} {human_pos} of {human_len} items, {eta} left",
+            );
+            let bar = ProgressBar::new(n_items as u64).with_message(name.to_owned());
+            if let Ok(style) = style {
+                bar.set_style(style);
+            }
+            bar.tick();
+            bar
+        } else {
+            ProgressBar::hidden()
+        };
+        CellProgress {
+            bar,
+            name: name.to_owned(),
+            before,
+            start: super::now(),
         }
-        let style = ProgressStyle::with_template(
-            "{msg} {wide_bar} {human_pos} of {human_len} items, {per_sec}, {eta} left",
-        );
-        let bar = ProgressBar::new(n_items as u64).with_message(name.to_owned());
-        if let Ok(style) = style {
-            bar.set_style(style);
-        }
-        bar.tick();
-        CellProgress { bar }
     }
 
     /// Shows how far it is. Items of earlier runs do not count into the speed.
-    pub fn tell(&self, now: Progress, n_resumed: u64) {
+    pub fn tell(&self, now: Progress, n_resumed: u64, work: &Work) {
+        if self.bar.is_hidden() {
+            return;
+        }
         if n_resumed > 0 && self.bar.position() == 0 {
             self.bar.set_position(n_resumed);
             self.bar.reset_eta();
         }
         self.bar.set_position(now.done);
+        let computed = work.tokens_computed - self.before.tokens_computed;
+        let requested = work.tokens_requested - self.before.tokens_requested;
+        let distinct = work.tokens_distinct - self.before.tokens_distinct;
+        let secs = self.start.elapsed().as_secs_f64();
+        if requested > 0 && secs > 0.0 {
+            self.bar.set_message(format!(
+                "{} {} tokens/s, {:.0}% saved",
+                self.name,
+                thousands((computed as f64 / secs).round() as u64),
+                100.0 * (1.0 - distinct as f64 / requested as f64),
+            ));
+        }
     }
 
     /// Takes the bar away.
@@ -81,6 +107,40 @@ pub fn done_line(model: &str, file: &CellFile, ran: &Ran) -> String {
     }
     line.push_str(&format!(", {:.1} s", ran.secs));
     line
+}
+
+/// The hub and cache of the environment, with a bar for what is fetched, on a terminal only.
+pub fn hub() -> upturn_hub::Options<'static> {
+    let mut hub = upturn_hub::Options::from_env();
+    if std::io::stderr().is_terminal() {
+        hub.progress = Some(&fetched);
+    }
+    hub
+}
+
+fn fetched(now: upturn_hub::Progress<'_>) {
+    static BAR: LazyLock<ProgressBar> = LazyLock::new(|| {
+        let bar = ProgressBar::no_length();
+        let style = ProgressStyle::with_template(
+            "{msg} {wide_bar} {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left",
+        );
+        if let Ok(style) = style {
+            bar.set_style(style);
+        }
+        bar
+    });
+    if BAR.length() != Some(now.total_bytes) || now.done_bytes < BAR.position() {
+        BAR.reset();
+        BAR.set_length(now.total_bytes);
+        BAR.set_message(format!(
+            "{} ({} of {})",
+            now.file, now.file_number, now.n_files
+        ));
+    }
+    BAR.set_position(now.done_bytes);
+    if now.file_number == now.n_files && now.done_bytes >= now.total_bytes {
+        BAR.finish_and_clear();
+    }
 }
 
 /// Whether the user asked to stop.

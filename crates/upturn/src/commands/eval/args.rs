@@ -1,0 +1,184 @@
+//! The command line of `upturn eval`.
+
+use std::path::PathBuf;
+
+use upturn_engine::ModelOptions;
+use upturn_eval::EvalOptions;
+use upturn_tasks::FewshotMode;
+
+use super::memory;
+use super::models::TrainTokens;
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Models: folders, patterns such as 'models/gpt2-*', names on the hub (NAME or NAME@REVISION)
+    #[arg(long, value_name = "DIR|NAME", required = true, num_args = 1.., help_heading = "What")]
+    pub model: Vec<String>,
+    /// Tasks, groups, tags, patterns, task files and folders of them, separated by commas
+    #[arg(long, value_name = "TASK", required = true, num_args = 1.., value_delimiter = ',', help_heading = "What")]
+    pub tasks: Vec<String>,
+    /// Folder for the results; what is finished there is kept, what is missing is done
+    #[arg(long, value_name = "DIR", help_heading = "What")]
+    pub out: PathBuf,
+    /// Folder of task files, to find tasks by name (may be repeated; later ones win)
+    #[arg(long, value_name = "DIR", help_heading = "What")]
+    pub include_path: Vec<PathBuf>,
+    /// Revision of models on the hub: branch, tag or commit
+    #[arg(long, value_name = "REV", help_heading = "What")]
+    pub revision: Option<String>,
+
+    /// Examples in the prompt (a task that says 0 keeps 0)
+    #[arg(long, value_name = "K", help_heading = "How")]
+    pub num_fewshot: Option<usize>,
+    /// Only the first N items of each task
+    #[arg(long, value_name = "N", value_parser = at_least_one, help_heading = "How")]
+    pub limit: Option<usize>,
+    /// Seed of example draws and sampled answers
+    #[arg(
+        long,
+        value_name = "SEED",
+        help_heading = "How",
+        default_value_t = 1234
+    )]
+    pub seed: u64,
+    /// Score as another harness does, its defects included
+    #[arg(long, value_name = "HARNESS", help_heading = "How")]
+    pub parity: Option<Harness>,
+    /// Draw examples for each item anew, or one set for all
+    #[arg(
+        long,
+        value_name = "WAY",
+        help_heading = "How",
+        conflicts_with = "parity"
+    )]
+    pub fewshot: Option<Fewshot>,
+    /// Put prompts through the model's chat template
+    #[arg(long, help_heading = "How")]
+    pub apply_chat_template: bool,
+    /// Make every example a turn of the conversation
+    #[arg(long, help_heading = "How", requires = "apply_chat_template")]
+    pub fewshot_as_multiturn: bool,
+    /// Text before every prompt
+    #[arg(long, value_name = "TEXT", help_heading = "How")]
+    pub system_instruction: Option<String>,
+    /// Settings of generation over those of the task, such as temperature=0.7,do_sample=true
+    #[arg(long, value_name = "KEY=VALUE,...", value_parser = gen_kwargs, help_heading = "How")]
+    pub gen_kwargs: Option<serde_json::Map<String, serde_json::Value>>,
+    /// Replicates behind standard errors that need a bootstrap; 0 leaves all standard errors out
+    #[arg(
+        long,
+        value_name = "N",
+        help_heading = "How",
+        default_value_t = 100_000
+    )]
+    pub bootstrap_iters: u32,
+    /// Compute only the metrics that a task asks for
+    #[arg(long, help_heading = "How")]
+    pub no_graded: bool,
+
+    /// Training tokens: D for all models, or MODEL=D (may be repeated)
+    #[arg(long, value_name = "[MODEL=]D", value_parser = TrainTokens::parse, help_heading = "Models")]
+    pub train_tokens: Vec<TrainTokens>,
+    /// Family of the models, where their upturn.toml does not say
+    #[arg(long, value_name = "NAME", help_heading = "Models")]
+    pub family: Option<String>,
+    /// Longest input in tokens (by default the model's own)
+    #[arg(long, value_name = "TOKENS", value_parser = at_least_one, help_heading = "Models")]
+    pub max_length: Option<usize>,
+    /// Begin texts with the beginning-of-text token (by default as the tokenizer does)
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", help_heading = "Models")]
+    pub add_bos_token: Option<bool>,
+
+    /// Memory for keys and values, such as 2GiB (by default a quarter of what is free); changes no result
+    #[arg(long, value_name = "SIZE", value_parser = memory::parse_size, help_heading = "Machine")]
+    pub kv_memory: Option<u64>,
+    /// Tokens computed at a time; changes no result
+    #[arg(long, value_name = "N", value_parser = at_least_one, help_heading = "Machine")]
+    pub batch_rows: Option<usize>,
+    /// Threads (by default one per core); changes no result
+    #[arg(long, value_name = "N", value_parser = at_least_one, help_heading = "Machine")]
+    pub threads: Option<usize>,
+
+    /// Only plan: say what each model and task would take, and write nothing
+    #[arg(long, help_heading = "Output")]
+    pub dry_run: bool,
+    /// Also write results and samples as lm-evaluation-harness does, below OUT/lm-eval
+    #[arg(long, help_heading = "Output")]
+    pub lm_eval_output: bool,
+    /// Print a summary as JSON instead of the table
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
+}
+
+/// A harness whose scores can be reproduced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Harness {
+    /// lm-evaluation-harness 0.4.13.
+    LmEval,
+}
+
+/// How examples are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Fewshot {
+    /// For each item from its index alone (the default).
+    PerDoc,
+    /// One set for all items.
+    Fixed,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(n) if n > 0 => Ok(n),
+        _ => Err("expected a whole number from 1".to_owned()),
+    }
+}
+
+impl Args {
+    /// How tasks are run.
+    pub fn eval_options(&self) -> EvalOptions {
+        EvalOptions {
+            limit: self.limit,
+            seed: self.seed,
+            mode: match (self.parity, self.fewshot) {
+                (Some(Harness::LmEval), _) => FewshotMode::Parity,
+                (None, Some(Fewshot::Fixed)) => FewshotMode::Fixed,
+                (None, Some(Fewshot::PerDoc) | None) => FewshotMode::PerDoc,
+            },
+            system_instruction: self.system_instruction.clone(),
+            chat: self.apply_chat_template,
+            fewshot_as_multiturn: self.fewshot_as_multiturn,
+            graded: !self.no_graded,
+            bootstrap_iterations: self.bootstrap_iters,
+        }
+    }
+
+    /// How a model of this name is loaded and run.
+    pub fn model_options(&self, name: &str, kv_bytes: u64) -> ModelOptions {
+        ModelOptions {
+            name: Some(name.to_owned()),
+            max_length: self.max_length,
+            add_bos_token: self.add_bos_token,
+            max_rows: self.batch_rows,
+            kv_bytes: Some(kv_bytes),
+            ..ModelOptions::default()
+        }
+    }
+}
+
+/// `key=value` pairs; a value that is no JSON is text.
+fn gen_kwargs(text: &str) -> Result<serde_json::Map<String, serde_json::Value>, String> {
+    text.split(',')
+        .map(|pair| {
+            let (key, value) = pair
+                .split_once('=')
+                .ok_or_else(|| format!("'{pair}' is no key=value"))?;
+            let value = match value {
+                "True" => true.into(),
+                "False" => false.into(),
+                _ => serde_json::from_str(value).unwrap_or_else(|_| value.into()),
+            };
+            Ok((key.trim().to_owned(), value))
+        })
+        .collect()
+}

@@ -1,0 +1,92 @@
+//! What a run would take, without running it.
+
+use serde::Serialize;
+use upturn_tasks::Task;
+use upturn_types::{LanguageModel, Work};
+
+use super::models::Found;
+use super::table::thousands;
+use super::{Args, Refusals, load, memory, now};
+use crate::exit::{Exit, Failure, Outcome};
+use crate::output;
+
+/// The plan of one model on one task.
+#[derive(Debug, Serialize)]
+struct Planned {
+    model: String,
+    task: String,
+    n_items: u64,
+    n_requests: u64,
+    /// `tokens_computed` is 0, and generated tokens are not counted.
+    work: Work,
+    /// Seconds that planning took: prompts, tokens and trie.
+    planning_secs: f64,
+}
+
+/// Plans every cell and prints it.
+pub fn run(args: &Args, models: &[Found], tasks: &[Task], mut refused: Refusals) -> Outcome {
+    let options = args.eval_options();
+    let kv_bytes = args.kv_memory.unwrap_or_else(memory::default_kv_bytes);
+    let mut planned = Vec::new();
+    for found in models {
+        let model = match load(args, found, kv_bytes) {
+            Ok(model) => model,
+            Err(line) => {
+                refused.add(line);
+                continue;
+            }
+        };
+        for task in tasks {
+            let start = now();
+            let cell = upturn_eval::plan(&model, task, &options)
+                .and_then(|plan| Ok((plan.items.len(), upturn_eval::estimate(&model, &plan)?)));
+            match cell {
+                Ok((n_items, (n_requests, work))) => planned.push(Planned {
+                    model: model.name().to_owned(),
+                    task: task.config.task.clone(),
+                    n_items: n_items as u64,
+                    n_requests,
+                    work,
+                    planning_secs: start.elapsed().as_secs_f64(),
+                }),
+                Err(e) => refused.add(e.to_string()),
+            }
+        }
+    }
+    if args.json {
+        let text = serde_json::to_string_pretty(&planned)
+            .map_err(|e| Failure::new(Exit::Failed, e.to_string()))?;
+        output::print(&format!("{text}\n"))?;
+    } else {
+        let lines: String = planned.iter().map(line).collect();
+        output::print(&lines)?;
+    }
+    Ok(match (planned.is_empty(), refused.in_order.is_empty()) {
+        (true, _) => Exit::NoInput,
+        (false, true) => Exit::Done,
+        (false, false) => Exit::Refused,
+    })
+}
+
+fn line(cell: &Planned) -> String {
+    let work = &cell.work;
+    let saved = match work.tokens_requested {
+        0 => String::new(),
+        n => format!(
+            " ({:.1}% saved)",
+            100.0 * (1.0 - work.tokens_distinct as f64 / n as f64)
+        ),
+    };
+    format!(
+        "{} {}: {} items, {} requests, {} tokens, {} of them distinct{saved}, {} positions scored, {:.3} TFLOP; planned in {:.2} s\n",
+        cell.model,
+        cell.task,
+        thousands(cell.n_items),
+        thousands(cell.n_requests),
+        thousands(work.tokens_requested),
+        thousands(work.tokens_distinct),
+        thousands(work.positions_projected),
+        work.flops as f64 / 1e12,
+        cell.planning_secs,
+    )
+}
