@@ -136,7 +136,7 @@ pub(super) fn read(
         },
     };
     let dim = (head_dim as f64 * share) as usize;
-    if dim == 0 || dim.next_multiple_of(2) > head_dim {
+    if dim == 0 || dim > head_dim || dim.next_multiple_of(2) > head_dim {
         return Err(bad(
             keys.partial.map_or("head_dim", |(key, _)| key),
             &format!(
