@@ -1,9 +1,10 @@
 //! A checkpoint on disk as a language model: encode, score or generate, answer.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use sha2::{Digest as _, Sha256};
 use upturn_types::{
     ChatMessage, Done, Flow, GenerateRequest, Generation, LanguageModel, LmError, Loglikelihood,
     LoglikelihoodRequest, RollingRequest, Work,
@@ -56,6 +57,7 @@ pub struct Model {
     tokenizer: Tokenizer,
     chat: Result<ChatTemplates, ModelError>,
     fingerprint: String,
+    tokenizer_hash: String,
     n_params: u64,
     generation: GenerationConfig,
     max_length: usize,
@@ -106,6 +108,7 @@ impl Model {
         Ok(Model {
             name,
             fingerprint: checkpoint.fingerprint()?,
+            tokenizer_hash: files_hash(tokenizer.files())?,
             decoder: Decoder::bind(&checkpoint, plan)?,
             checkpoint,
             tokenizer,
@@ -221,6 +224,18 @@ fn request_error(index: usize) -> impl Fn(EncodeError) -> LmError {
         index,
         reason: e.to_string(),
     }
+}
+
+/// SHA-256, hex, of files, one after another.
+fn files_hash(files: &[PathBuf]) -> Result<String, ModelError> {
+    let mut hash = Sha256::new();
+    for file in files {
+        let bytes = std::fs::read(file)
+            .map_err(|e| ModelError::file(file, format!("cannot be read ({e})")))?;
+        hash.update((bytes.len() as u64).to_le_bytes());
+        hash.update(&bytes);
+    }
+    Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
 }
 
 /// Sequences of likelihood requests, and what their responses say beside scores.
@@ -363,6 +378,11 @@ impl LanguageModel for Model {
     fn fingerprint(&self) -> BTreeMap<String, String> {
         let mut facts = BTreeMap::from([
             ("weights".to_owned(), self.fingerprint.clone()),
+            ("tokenizer".to_owned(), self.tokenizer_hash.clone()),
+            (
+                "eos".to_owned(),
+                format!("{:?}", self.generation.eos_token_ids),
+            ),
             ("architecture".to_owned(), self.plan().model_type.clone()),
             ("compute".to_owned(), "f32".to_owned()),
             ("simd".to_owned(), simd_level()),
