@@ -121,7 +121,9 @@ fn the_right_answer_is_found() {
     // A letter is found among the choices.
     let golds: Vec<Gold> = build("letters_first").into_iter().map(|i| i.gold).collect();
     assert_eq!(golds, [0, 1, 2, 3, 0].map(|g| Gold::One(Some(g))));
-    let item = &build("many_targets")[0];
+    let item = &load("many_targets")
+        .build(&options("plain"))
+        .expect("built")[0];
     assert_eq!(
         (
             item.references.iter().map(|r| &**r).collect::<Vec<_>>(),
@@ -140,7 +142,7 @@ fn the_right_answer_is_found() {
 
 #[test]
 fn our_own_draws_never_show_the_item_its_answer() {
-    for item in build("many_targets").iter().chain(&build("last_word")) {
+    for item in &build("last_word") {
         let text = item.doc["question"]
             .as_str()
             .expect("text")
@@ -153,4 +155,16 @@ fn our_own_draws_never_show_the_item_its_answer() {
             item.doc_id
         );
     }
+}
+
+#[test]
+fn a_null_is_written_in_parity_alone() {
+    let task = load("many_targets");
+    assert!(task.build(&options("plain")).is_ok());
+    let refused = task.build(&BuildOptions::default()).expect_err("refused");
+    let line = refused.to_string();
+    assert!(
+        line.contains("'nothing' is missing (null)") && line.contains("item 0"),
+        "{line}"
+    );
 }
