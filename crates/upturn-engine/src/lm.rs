@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 use upturn_types::{
-    ChatMessage, Done, Flow, GenerateRequest, Generation, LanguageModel, LmError, Loglikelihood,
-    LoglikelihoodRequest, RollingRequest, Work,
+    ChatMessage, Done, Flow, GenerateOptions, GenerateRequest, Generation, LanguageModel, LmError,
+    Loglikelihood, LoglikelihoodRequest, RollingRequest, Work,
 };
 
 use crate::chat::{ChatOptions, ChatTemplates};
@@ -226,6 +226,31 @@ fn request_error(index: usize) -> impl Fn(EncodeError) -> LmError {
     }
 }
 
+/// What is wrong with settings of sampling, if anything.
+fn odd_sampling(options: &GenerateOptions) -> Option<String> {
+    let one = |name: &str, value: f32, fine: bool, expected: &str| {
+        (!fine).then(|| format!("{name} is {value}; expected {expected}"))
+    };
+    let (t, p, m, r) = (
+        options.temperature,
+        options.top_p,
+        options.min_p,
+        options.repetition_penalty,
+    );
+    one(
+        "temperature",
+        t,
+        t.is_finite() && t >= 0.0,
+        "a number from 0",
+    )
+    .or_else(|| one("top_p", p, p > 0.0 && p <= 1.0, "more than 0, at most 1"))
+    .or_else(|| one("min_p", m, (0.0..=1.0).contains(&m), "0 to 1"))
+    .or_else(|| {
+        let fine = r.is_finite() && r > 0.0;
+        one("repetition_penalty", r, fine, "a number above 0")
+    })
+}
+
 /// SHA-256, hex, of files, one after another.
 fn files_hash(files: &[PathBuf]) -> Result<String, ModelError> {
     let mut hash = Sha256::new();
@@ -322,6 +347,9 @@ impl Model {
                         self.max_length
                     ),
                 });
+            }
+            if let Some(reason) = odd_sampling(&request.options) {
+                return Err(LmError::Request { index, reason });
             }
             let prompt = encoder
                 .encode_prompt(&request.context, self.max_length - max_tokens)
@@ -444,10 +472,12 @@ impl LanguageModel for Model {
         messages: &[ChatMessage],
         add_generation_prompt: bool,
     ) -> Result<String, LmError> {
-        let chat = self
-            .chat
-            .as_ref()
-            .map_err(|e| LmError::Model(e.to_string()))?;
+        // The caller says what failed; the message need not say it again.
+        let failed = |e: ModelError| match e {
+            ModelError::ChatTemplate(reason) => LmError::Model(reason),
+            e => LmError::Model(e.to_string()),
+        };
+        let chat = self.chat.as_ref().map_err(|e| failed(e.clone()))?;
         let options = ChatOptions {
             add_generation_prompt,
             continue_final_message: !add_generation_prompt,
@@ -455,7 +485,7 @@ impl LanguageModel for Model {
             ..ChatOptions::default()
         };
         chat.render_without_refused_system(messages, &options)
-            .map_err(|e| LmError::Model(e.to_string()))
+            .map_err(failed)
     }
 
     fn loglikelihood(

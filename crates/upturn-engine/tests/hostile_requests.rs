@@ -402,12 +402,11 @@ fn odd_options_choose_a_token_all_the_same() {
         greedy,
         with(&|o| o.temperature = 0.0),
         with(&|o| o.temperature = 1e-30),
-        with(&|o| o.temperature = f32::NAN),
-        with(&|o| o.top_p = 0.0),
+        with(&|o| o.top_p = 1e-6),
         with(&|o| o.top_k = 1),
-        with(&|o| o.min_p = 2.0),
+        with(&|o| o.min_p = 1.0),
         with(&|o| o.top_k = u32::MAX),
-        with(&|o| o.temperature = f32::INFINITY),
+        with(&|o| o.temperature = 1e30),
     ];
     let asked: Vec<GenerateRequest> = ways
         .into_iter()
@@ -425,5 +424,37 @@ fn odd_options_choose_a_token_all_the_same() {
         if *i < asked.len() - 2 {
             assert_eq!(answer.tokens, found[0].1.tokens, "way {i}");
         }
+    }
+}
+
+#[test]
+fn options_that_say_nothing_are_refused_by_name() {
+    let model = model(ModelOptions::default());
+    type Change = fn(&mut GenerateOptions);
+    let ways: [(&str, Change); 7] = [
+        ("temperature", |o| o.temperature = f32::NAN),
+        ("temperature", |o| o.temperature = f32::INFINITY),
+        ("temperature", |o| o.temperature = -1.0),
+        ("top_p", |o| o.top_p = 0.0),
+        ("top_p", |o| o.top_p = 5.0),
+        ("min_p", |o| o.min_p = 2.0),
+        ("repetition_penalty", |o| o.repetition_penalty = 0.0),
+    ];
+    for (name, change) in ways {
+        let mut options = GenerateOptions {
+            max_tokens: Some(4),
+            ..GenerateOptions::default()
+        };
+        change(&mut options);
+        let asked = [GenerateRequest {
+            context: Text::from("w1 w2 w3"),
+            options: Arc::new(options),
+            seed: 3,
+        }];
+        let refused = written(&model, &asked).unwrap_err().to_string();
+        assert!(
+            refused.contains(name) && refused.contains("expected"),
+            "{refused}"
+        );
     }
 }

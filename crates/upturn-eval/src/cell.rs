@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use upturn_metrics::{Aggregation, MetricRequest, OutputKind};
 use upturn_tasks::{
-    BuildOptions, Chat, ChatTemplate, DocSelection, FewshotMode, Item, ItemRequests, OutputType,
-    Task,
+    BuildOptions, Chat, ChatTemplate, DocSelection, FewshotMode, Gold, Item, ItemRequests,
+    OutputType, Task,
 };
 use upturn_types::{
     Flow, GenerateRequest, Generation, LanguageModel, LmError, Loglikelihood, LoglikelihoodRequest,
@@ -203,6 +203,20 @@ pub fn plan(
             fewshot_as_multiturn: options.fewshot_as_multiturn,
         }),
     })?;
+    if options.mode != FewshotMode::Parity
+        && let Some(item) = items.iter().find(|i| lacks_right_choice(i))
+    {
+        return Err(EvalError::Request {
+            task: task.config.task.clone(),
+            doc_id: item.doc_id,
+            part: String::new(),
+            reason: format!(
+                "the target {} is none of the {} choices; mend the data (--parity lm-eval counts the item as wrong)",
+                item.target_text,
+                item.choices.len()
+            ),
+        });
+    }
     let wanted = wanted(task, options);
     let score_targets = wanted
         .iter()
@@ -235,6 +249,15 @@ pub fn plan(
         wanted,
         targets,
     })
+}
+
+/// Whether a multiple-choice item has no right answer among its choices.
+fn lacks_right_choice(item: &Item) -> bool {
+    match (&item.requests, &item.gold) {
+        (ItemRequests::Choices { .. }, Gold::One(None)) => true,
+        (ItemRequests::Choices { .. }, Gold::AnyOf(all)) => all.iter().all(Option::is_none),
+        _ => false,
+    }
 }
 
 /// Hashes everything that a result depends on.

@@ -12,6 +12,7 @@ mod progress;
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -150,7 +151,7 @@ fn select(args: &Args, refused: &mut Refusals) -> Result<Selection, Failure> {
         Ok(selection) => selection,
         Err(_) => {
             let mut joined = Selection::default();
-            for name in &args.tasks {
+            for name in &one_by_one(&args.tasks) {
                 match library.select_runnable(std::slice::from_ref(name)) {
                     Ok(one) => {
                         joined.roots.extend(one.roots);
@@ -168,15 +169,36 @@ fn select(args: &Args, refused: &mut Refusals) -> Result<Selection, Failure> {
     Ok(selection)
 }
 
+/// The names, with every folder as its files: a file that is wrong then costs itself alone.
+fn one_by_one(names: &[String]) -> Vec<String> {
+    names
+        .iter()
+        .flat_map(|name| {
+            let folder = Path::new(name);
+            match folder
+                .is_dir()
+                .then(|| upturn_tasks::index::yaml_files(folder))
+            {
+                Some(Ok(files)) => files
+                    .into_iter()
+                    .filter(|file| {
+                        // Files that define neither a task nor a group are parts of others.
+                        upturn_tasks::index::scan_file(file).is_some()
+                    })
+                    .map(|file| file.display().to_string())
+                    .collect(),
+                _ => vec![name.clone()],
+            }
+        })
+        .collect()
+}
+
 /// Reads the data of the tasks; a task that cannot be loaded is refused by its own line.
 fn load_tasks(args: &Args, selection: &Selection, refused: &mut Refusals) -> Vec<Task> {
     let datasets = FileDatasets::new(progress::hub());
     let mut tasks: Vec<Task> = Vec::new();
     let mut names: BTreeMap<String, String> = BTreeMap::new();
     for config in selection.tasks() {
-        for line in &config.warnings {
-            warn(line);
-        }
         let file = safe_name(&config.task);
         if let Some(other) = names.get(&file).filter(|other| **other != config.task) {
             refused.add(format!(
@@ -193,6 +215,9 @@ fn load_tasks(args: &Args, selection: &Selection, refused: &mut Refusals) -> Vec
         {
             refused.add(format!("--gen-kwargs: {reason}"));
             continue;
+        }
+        for line in &config.warnings {
+            warn(line);
         }
         match Task::load(config, &datasets, args.num_fewshot) {
             Ok(task) => tasks.push(task),
@@ -379,7 +404,6 @@ impl Run<'_> {
             task,
             options: &self.options,
             paths: &paths,
-            wants_samples: self.args.lm_eval_output,
         };
         let bar = CellProgress::start(
             &format!("{} {name}", model.name()),

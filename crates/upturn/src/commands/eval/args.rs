@@ -81,7 +81,7 @@ pub struct Args {
     #[arg(long, value_name = "[MODEL=]D", value_parser = TrainTokens::parse, help_heading = "Models")]
     pub train_tokens: Vec<TrainTokens>,
     /// Family of the models, where their upturn.toml does not say
-    #[arg(long, value_name = "NAME", help_heading = "Models")]
+    #[arg(long, value_name = "NAME", value_parser = not_empty, help_heading = "Models")]
     pub family: Option<String>,
     /// Longest input in tokens (by default the model's own)
     #[arg(long, value_name = "TOKENS", value_parser = at_least_one, help_heading = "Models")]
@@ -97,7 +97,7 @@ pub struct Args {
     #[arg(long, value_name = "N", value_parser = at_least_one, help_heading = "Machine")]
     pub batch_rows: Option<usize>,
     /// Threads (by default one per core); changes no result
-    #[arg(long, value_name = "N", value_parser = at_least_one, help_heading = "Machine")]
+    #[arg(long, value_name = "N", value_parser = threads, help_heading = "Machine")]
     pub threads: Option<usize>,
 
     /// Only plan: say what each model and task would take, and write nothing
@@ -125,6 +125,23 @@ pub enum Fewshot {
     PerDoc,
     /// One set for all items.
     Fixed,
+}
+
+/// Most threads: beyond it a mistyped number would look like a hang.
+const THREADS_MAX: usize = 1024;
+
+fn threads(text: &str) -> Result<usize, String> {
+    match at_least_one(text) {
+        Ok(n) if n <= THREADS_MAX => Ok(n),
+        _ => Err(format!("expected a whole number from 1 to {THREADS_MAX}")),
+    }
+}
+
+fn not_empty(text: &str) -> Result<String, String> {
+    match text.trim().is_empty() {
+        true => Err("expected a name".to_owned()),
+        false => Ok(text.to_owned()),
+    }
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

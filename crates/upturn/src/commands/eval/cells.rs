@@ -10,7 +10,7 @@ use upturn_store::journal::Journal;
 use upturn_store::sample_table::{CellIdentity, read_samples, write_samples};
 use upturn_store::{StoreError, write_bytes};
 use upturn_tasks::Task;
-use upturn_types::{Flow, Measurement, Sample, Work};
+use upturn_types::{Flow, LanguageModel as _, Measurement, Sample, Work};
 
 use super::guard::Guard;
 use super::models::{Identity, safe_name};
@@ -161,8 +161,6 @@ pub struct Job<'j> {
     pub options: &'j EvalOptions,
     /// Files.
     pub paths: &'j CellPaths,
-    /// Whether the samples are wanted even of a cell that is there.
-    pub wants_samples: bool,
 }
 
 impl Job<'_> {
@@ -174,6 +172,13 @@ impl Job<'_> {
     ) -> Result<Cell, CellFault> {
         if let Some(kept) = self.kept(plan)? {
             return Ok(kept);
+        }
+        if read_cell(&self.paths.cell).is_some_and(|c| c.key != plan.key) {
+            crate::output::note(&format!(
+                "note: {} {}: the cell in the folder is of another model, data or options, and is replaced",
+                self.model.name(),
+                self.task.config.task
+            ));
         }
         let start = super::now();
         let (journal, responses) = Journal::open(&self.paths.journal, &plan.key)
@@ -254,15 +259,10 @@ impl Job<'_> {
             ..file
         };
         let renew = file != old;
-        let samples = if renew || self.wants_samples {
-            match read_samples(&self.paths.samples) {
-                Ok((_, samples)) => Some(samples),
-                Err(_) => return Ok(None),
-            }
-        } else if self.paths.samples.is_file() {
-            None
-        } else {
-            return Ok(None);
+        // Read even where nothing needs them: a damaged file is done anew.
+        let samples = match read_samples(&self.paths.samples) {
+            Ok((_, samples)) => Some(samples),
+            Err(_) => return Ok(None),
         };
         if let (true, Some(samples)) = (renew, &samples) {
             self.write(&file, samples)?;

@@ -233,7 +233,11 @@ fn folder_label(folder: &Path, depth: usize) -> String {
 /// Makes labels unique by adding folders above; the same model twice is dropped.
 pub fn make_unique(models: &mut Vec<Found>) {
     let mut seen = std::collections::BTreeSet::new();
-    models.retain(|m| seen.insert((m.dir.clone(), m.revision.clone())));
+    models.retain(|m| {
+        // `models/a` and `./models/a` are one folder.
+        let place = m.dir.canonicalize().unwrap_or_else(|_| m.dir.clone());
+        seen.insert((place, m.revision.clone()))
+    });
     for depth in 2..16 {
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         for model in models.iter() {
