@@ -93,6 +93,20 @@ fn a_task_that_is_wrong_is_one_line() {
         "include: circle.yaml\ntask: circle\n",
     )
     .expect("written");
+    // A right answer that is no choice would count as wrong, at every model.
+    let astray = rows(3) + "{\"question\": \"x\", \"choices\": [\"1\", \"2\"], \"answer\": 7}\n";
+    task(dir, "astray", CHOICES, &astray);
+    refused(
+        dir,
+        &model,
+        "astray.yaml",
+        &["item 3", "7", "none of the 2 choices"],
+    );
+    // A field that a row lacks is not written as None.
+    let null = rows(3) + "{\"choices\": [\"1\", \"2\"], \"answer\": 0}\n";
+    let plain = CHOICES.replace(".strip()", "");
+    task(dir, "gap", &plain, &null);
+    refused(dir, &model, "gap.yaml", &["'question'", "item 3"]);
     refused(dir, &model, "circle.yaml", &["circle.yaml:1", "circle"]);
 
     let mut forever = String::from("x");
