@@ -266,6 +266,13 @@ impl Decoder {
             .sum()
     }
 
+    /// Floating-point operations of rows at these positions in all layers.
+    #[must_use]
+    pub fn flops_of_rows(&self, positions: &[usize]) -> u64 {
+        let attention: u64 = positions.iter().map(|&p| self.flops_of_attention(p)).sum();
+        positions.len() as u64 * self.flops_per_row() + attention
+    }
+
     /// Floating-point operations of one row's projection to the vocabulary.
     #[must_use]
     pub fn flops_per_projection(&self) -> u64 {

@@ -244,11 +244,7 @@ impl Run<'_> {
         let batch = self.builder.finish(&self.pool);
         if !batch.is_empty() {
             self.work.tokens_computed += batch.len() as u64;
-            self.work.flops += batch
-                .positions
-                .iter()
-                .map(|&p| self.decoder.flops_per_row() + self.decoder.flops_of_attention(p))
-                .sum::<u64>();
+            self.work.flops += self.decoder.flops_of_rows(&batch.positions);
             let hidden = self
                 .decoder
                 .forward(&batch, &mut self.pool, &mut self.scratch);

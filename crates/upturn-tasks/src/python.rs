@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 
 use serde_json::{Map, Number, Value};
+pub use upturn_metrics::{float_repr as float, is_space};
 
 /// Deepest nesting read back.
 const MAX_DEPTH: usize = 64;
@@ -63,31 +64,6 @@ fn write_number(out: &mut String, number: &Number) {
         let _ = write!(out, "{u}");
     } else {
         out.push_str(&float(number.as_f64().unwrap_or(f64::NAN)));
-    }
-}
-
-/// `repr` of a float: shortest digits that read back, in Python's layout.
-#[must_use]
-pub fn float(value: f64) -> String {
-    if value.is_nan() {
-        return "nan".into();
-    }
-    if value.is_infinite() {
-        return if value > 0.0 { "inf" } else { "-inf" }.into();
-    }
-    // `{:e}` gives the shortest digits as d.ddde±x.
-    let scientific = format!("{value:e}");
-    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    if (-4..16).contains(&exponent) {
-        let mut plain = format!("{value}");
-        if !plain.contains('.') {
-            plain.push_str(".0");
-        }
-        plain
-    } else {
-        let sign = if exponent < 0 { '-' } else { '+' };
-        format!("{mantissa}e{sign}{:02}", exponent.unsigned_abs())
     }
 }
 
@@ -255,12 +231,6 @@ fn number(value: &Value) -> Option<f64> {
         Value::Number(n) => n.as_f64(),
         _ => None,
     }
-}
-
-/// Whether Python's `str.isspace` holds for a character.
-#[must_use]
-pub fn is_space(c: char) -> bool {
-    c.is_whitespace() || matches!(c, '\u{1c}'..='\u{1f}')
 }
 
 /// `str.isdigit()`: not empty, and every character a digit (superscripts count).
