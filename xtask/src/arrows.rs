@@ -19,6 +19,7 @@ pub const ALLOWED: &[(&str, &[&str])] = &[
     ("upturn-metrics", &["upturn-types"]),
     ("upturn-tasks", &["upturn-metrics", "upturn-types"]),
     ("upturn-engine", &["upturn-types"]),
+    ("upturn-synth", &[]),
     ("upturn-hub", &[]),
     (
         "upturn-eval",

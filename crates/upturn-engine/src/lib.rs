@@ -27,6 +27,7 @@ pub mod lm;
 pub mod plan;
 pub mod score;
 pub mod tokenizer;
+pub mod train;
 pub mod trie;
 
 pub use lm::{Model, ModelOptions};
