@@ -2,11 +2,11 @@
 //!
 //! ```text
 //! cargo run --release -p upturn-engine --example score_throughput -- MODEL \
-//!     [shots=450] [questions=60] [question=80] [options=4] [option=5] [rows=0] [threads=0]
+//!     [shots=450] [questions=60] [question=80] [options=4] [option=5] [rows=0] [threads=0] [bf16=0]
 //! ```
 //!
 //! `shots` tokens are shared by all questions, `question` tokens by the options of one;
-//! `rows=0` and `threads=0` are the defaults of a run.
+//! `rows=0` and `threads=0` are the defaults of a run; `bf16=1` multiplies in bfloat16.
 
 #![allow(
     clippy::print_stdout,
@@ -20,6 +20,7 @@ use std::time::Instant;
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
+use upturn_engine::gemm::Compute;
 use upturn_engine::score::score;
 use upturn_engine::trie::Sequence;
 use upturn_engine::{Model, ModelOptions};
@@ -38,6 +39,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("option", 5),
         ("rows", 0),
         ("threads", 0),
+        ("bf16", 0),
     ]);
     for argument in arguments {
         let (name, value) = argument.split_once('=').ok_or("expected NAME=NUMBER")?;
@@ -49,7 +51,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             .build_global()?;
     }
     let started = Instant::now();
-    let model = Model::load(Path::new(&dir), ModelOptions::default())?;
+    let model = Model::load(
+        Path::new(&dir),
+        ModelOptions {
+            compute: match shape["bf16"] {
+                0 => Compute::F32,
+                _ => Compute::Bf16,
+            },
+            ..ModelOptions::default()
+        },
+    )?;
     let loaded = started.elapsed();
 
     // Token ids that look random and are always the same.

@@ -11,7 +11,8 @@ use crate::attention::{Settings, attend};
 use crate::batch::Batch;
 use crate::checkpoint::Checkpoint;
 use crate::error::ModelError;
-use crate::gemm::{Weight, linear, tensor_f32};
+use crate::gemm::{Compute, Weight, linear, tensor_f32};
+use crate::gemm_bf16;
 use crate::kernels::{NormWeights, activate, add, multiply, simd};
 use crate::kv::{BlockIdx, KvPool, KvShape};
 use crate::plan::{Attention, DecoderPlan, Norm, NormKind, Positions, Residual};
@@ -115,12 +116,34 @@ fn each_row(x: &mut [f32], width: usize, f: impl Fn(usize, &mut [f32]) + Sync + 
 }
 
 impl Decoder {
-    /// Binds a plan to a checkpoint.
+    /// Binds a plan to a checkpoint, for products in f32.
     ///
     /// # Errors
     /// When a tensor is missing or of a type that is not supported.
     pub fn bind(checkpoint: &Arc<Checkpoint>, plan: DecoderPlan) -> Result<Self, ModelError> {
-        let weight = |l: &crate::plan::Linear| Weight::bind(checkpoint, l);
+        Self::bind_for(checkpoint, plan, Compute::F32)
+    }
+
+    /// Binds a plan to a checkpoint, for products in `compute`. In bfloat16 the weights are
+    /// rounded into memory here; embeddings, norms and attention stay in f32.
+    ///
+    /// # Errors
+    /// When a tensor is missing or of a type that is not supported, or the CPU has no
+    /// products in `compute`.
+    pub fn bind_for(
+        checkpoint: &Arc<Checkpoint>,
+        plan: DecoderPlan,
+        compute: Compute,
+    ) -> Result<Self, ModelError> {
+        if compute == Compute::Bf16 && !gemm_bf16::available() {
+            return Err(ModelError::Config(
+                "bfloat16 products need a CPU with AVX-512 BF16, and this one has none; leave the type at float32"
+                    .into(),
+            ));
+        }
+        let weight = |l: &crate::plan::Linear| -> Result<Weight, ModelError> {
+            Ok(Weight::bind(checkpoint, l)?.in_compute(compute))
+        };
         let optional = |l: &Option<crate::plan::Linear>| l.as_ref().map(weight).transpose();
         let norm = |n: &Option<Norm>| norm(checkpoint, n.as_ref());
         let qk_norm = |n: &Option<crate::plan::QkNorm>| -> Result<Vec<NormWeights>, ModelError> {
@@ -182,7 +205,7 @@ impl Decoder {
         };
         Ok(Decoder {
             counters: Counters::default(),
-            embed: weight(&table)?,
+            embed: Weight::bind(checkpoint, &table)?,
             embed_project: optional(&plan.embed_project)?,
             embed_norm: norm(&plan.embed_norm)?,
             learned,

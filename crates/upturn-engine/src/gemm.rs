@@ -3,7 +3,8 @@
 //! Measured with faer 0.24: a row's result is the same whatever the number of rows,
 //! columns and threads, but for three shapes that take another path: one row and tiny
 //! products are padded with rows of zeros, and a column is never split off alone.
-//! Weights in half precision are widened block by block.
+//! Weights in half precision are widened block by block, unless products are asked for in
+//! bfloat16 ([`crate::gemm_bf16`]).
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use rayon::prelude::*;
 
 use crate::checkpoint::{Checkpoint, Dtype};
 use crate::error::ModelError;
+use crate::gemm_bf16::Packed;
 use crate::kernels::{add, simd};
 use crate::plan::{self, Layout};
 
@@ -46,6 +48,30 @@ enum Store {
     Mapped(Arc<Checkpoint>, String),
     /// In memory (misaligned in its file).
     Owned(Arc<[f32]>),
+    /// In memory, rounded to bfloat16: this weight's output features alone.
+    Packed(Arc<Packed>),
+}
+
+/// Numbers that products are made of; sums are f32, and so is all else.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Compute {
+    /// f32, whatever the weights are stored as.
+    #[default]
+    F32,
+    /// Activations and weights rounded to bfloat16, where the CPU multiplies them
+    /// ([`crate::gemm_bf16::available`]).
+    Bf16,
+}
+
+impl Compute {
+    /// The name in results: `f32`, `bf16`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Compute::F32 => "f32",
+            Compute::Bf16 => "bf16",
+        }
+    }
 }
 
 /// A weight matrix of a linear layer, with its bias.
@@ -150,10 +176,24 @@ impl Weight {
         self.bias.as_deref()
     }
 
+    /// The same weight for products in `compute`.
+    #[must_use]
+    pub fn in_compute(mut self, compute: Compute) -> Self {
+        if compute == Compute::Bf16 {
+            let numbers = self.numbers();
+            let packed = Packed::new(self.n_in, self.n_out, |at, row| {
+                self.widen(numbers, self.first_out + at, 1, row);
+            });
+            self.store = Store::Packed(Arc::new(packed));
+        }
+        self
+    }
+
     /// The numbers of the whole tensor.
     fn numbers(&self) -> Numbers<'_> {
         match &self.store {
             Store::Owned(v) => Numbers::F32(v),
+            Store::Packed(_) => unreachable!("a packed weight is only multiplied with"),
             Store::Mapped(checkpoint, name) => {
                 let view = checkpoint
                     .tensor(name)
@@ -202,6 +242,9 @@ impl Weight {
     fn write(&self, x: &[f32], m: usize, columns: Range<usize>, mut y: MatMut<'_, f32>) {
         let (k, n) = (self.n_in, columns.len());
         let first = self.first_out + columns.start;
+        if let Store::Packed(w) = &self.store {
+            return w.product(x, m, &columns, y);
+        }
         match self.numbers() {
             Numbers::F32(w) => times(x, m, self.matrix(w, first, n), y),
             half => {

@@ -19,6 +19,7 @@ pub mod encode;
 pub mod error;
 pub mod forward;
 pub mod gemm;
+pub mod gemm_bf16;
 pub mod generate;
 pub mod head;
 pub mod kernels;

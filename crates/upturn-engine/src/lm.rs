@@ -15,6 +15,7 @@ use crate::checkpoint::{Checkpoint, GenerationConfig};
 use crate::encode::{EncodeError, EncodeOptions, Encoder};
 use crate::error::ModelError;
 use crate::forward::Decoder;
+use crate::gemm::Compute;
 use crate::generate::{Prompt, Text, generate};
 use crate::kernels::simd_level;
 use crate::kv::BLOCK;
@@ -44,6 +45,8 @@ pub struct ModelOptions {
     pub chat_template: Option<String>,
     /// Rows of a batch; chosen from the number of threads where absent. Changes no result.
     pub max_rows: Option<usize>,
+    /// Numbers that products are made of.
+    pub compute: Compute,
     /// Bytes of keys and values; where absent 1 GiB, or what the longest input takes
     /// if that is more. Changes no result.
     pub kv_bytes: Option<u64>,
@@ -109,7 +112,7 @@ impl Model {
             name,
             fingerprint: checkpoint.fingerprint()?,
             tokenizer_hash: files_hash(tokenizer.files())?,
-            decoder: Decoder::bind(&checkpoint, plan)?,
+            decoder: Decoder::bind_for(&checkpoint, plan, options.compute)?,
             checkpoint,
             tokenizer,
             chat,
@@ -412,7 +415,7 @@ impl LanguageModel for Model {
                 format!("{:?}", self.generation.eos_token_ids),
             ),
             ("architecture".to_owned(), self.plan().model_type.clone()),
-            ("compute".to_owned(), "f32".to_owned()),
+            ("compute".to_owned(), self.options.compute.name().to_owned()),
             ("simd".to_owned(), simd_level()),
             ("max_length".to_owned(), self.max_length.to_string()),
             ("n_params".to_owned(), self.n_params.to_string()),

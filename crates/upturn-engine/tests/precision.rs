@@ -8,9 +8,12 @@ mod requests;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use models::{Kind, Tensor, odd_llama, read_weights, write_weights};
 use tempfile::TempDir;
+use upturn_engine::gemm::Compute;
+use upturn_engine::gemm_bf16;
 use upturn_engine::score::Limits;
 
 fn fixture(name: &str) -> PathBuf {
@@ -94,5 +97,57 @@ fn answers_of_half_precision_weights_keep_their_tokens() {
     let decoder = requests::decoder(dir.path());
     if let Err(difference) = requests::answers_keep_their_tokens(&decoder, 30) {
         panic!("{difference}");
+    }
+}
+
+/// Products in bfloat16: every layout and stored type, the same bits in any company, and
+/// log-probabilities that rounding has moved a little.
+#[test]
+fn bfloat16_products_keep_their_bits_and_stay_close() {
+    if !gemm_bf16::available() {
+        let checkpoint = upturn_engine::checkpoint::Checkpoint::open(&fixture("llama")).unwrap();
+        let plan = checkpoint.plan().unwrap();
+        let refused =
+            upturn_engine::forward::Decoder::bind_for(&Arc::new(checkpoint), plan, Compute::Bf16);
+        assert!(refused.unwrap_err().to_string().contains("AVX-512 BF16"));
+        return;
+    }
+    let mut odd: Vec<(String, TempDir)> = Vec::new();
+    for kind in [Kind::F32, Kind::Bf16, Kind::F16] {
+        let dir = TempDir::new().unwrap();
+        odd_llama(dir.path(), kind);
+        odd.push((format!("odd {kind:?}"), dir));
+    }
+    let fixtures = ["llama", "gpt2", "gpt_neox", "gemma2", "falcon-alibi"];
+    let dirs = odd
+        .iter()
+        .map(|(name, dir)| (name.as_str(), dir.path().to_path_buf()))
+        .chain(fixtures.map(|name| (name, fixture(name))));
+    let limits = Limits {
+        max_rows: 64,
+        kv_bytes: 1 << 24,
+    };
+    for (name, dir) in dirs {
+        let (exact, rounded) = (
+            requests::decoder(&dir),
+            requests::decoder_for(&dir, Compute::Bf16),
+        );
+        if let Err(difference) = requests::scores_keep_their_bits(&rounded, 60) {
+            panic!("{name}: {difference}");
+        }
+        let plan = exact.plan();
+        let asked = requests::requests(7, 100, plan.vocab_size, plan.max_positions.min(90));
+        let scores = |decoder| requests::run_scores(decoder, &asked, limits).unwrap().0;
+        let pairs = scores(&exact).into_iter().zip(scores(&rounded));
+        let differences: Vec<f32> = pairs
+            .zip(&asked)
+            .map(|((a, b), s)| {
+                let n = (s.tokens.len() - s.first_scored).max(1) as f32;
+                (f32::from_bits(a.0) - f32::from_bits(b.0)).abs() / n
+            })
+            .collect();
+        let worst = differences.iter().copied().fold(0.0, f32::max);
+        // A product of rounded numbers is off by some 2⁻⁹ of its terms.
+        assert!(worst > 0.0 && worst < 0.1, "{name}: {worst} nats a token");
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use upturn_engine::checkpoint::Checkpoint;
 use upturn_engine::forward::Decoder;
+use upturn_engine::gemm::Compute;
 use upturn_engine::generate::{Answer, Prompt, Text, generate};
 use upturn_engine::score::{Limits, Score, score};
 use upturn_engine::trie::Sequence;
@@ -244,9 +245,14 @@ pub fn prompts(seed: u64, n: usize, vocab: usize, longest: usize) -> Vec<Prompt>
 
 /// Loads a model's folder as far as its decoder.
 pub fn decoder(dir: &Path) -> Decoder {
+    decoder_for(dir, Compute::F32)
+}
+
+/// As [`decoder`], with products in `compute`.
+pub fn decoder_for(dir: &Path, compute: Compute) -> Decoder {
     let checkpoint = Checkpoint::open(dir).unwrap_or_else(|e| panic!("{e}"));
     let plan = checkpoint.plan().unwrap_or_else(|e| panic!("{e}"));
-    Decoder::bind(&Arc::new(checkpoint), plan).unwrap_or_else(|e| panic!("{e}"))
+    Decoder::bind_for(&Arc::new(checkpoint), plan, compute).unwrap_or_else(|e| panic!("{e}"))
 }
 
 /// Runs `f` on a pool of its own.
