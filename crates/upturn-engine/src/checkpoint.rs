@@ -2,7 +2,7 @@
 
 mod expect;
 mod files;
-mod header;
+pub(crate) mod header;
 mod map;
 mod scan;
 

@@ -18,5 +18,5 @@ mod score;
 pub use cell::{CellPlan, CellResult, EvalOptions, MetricScore, Progress, estimate, plan, run};
 pub use error::EvalError;
 pub use group::{GroupScore, group_scores};
-pub use measure::{ModelIdentity, measurements};
+pub use measure::{ModelIdentity, chance_of, measurements};
 pub use response::ItemResponse;

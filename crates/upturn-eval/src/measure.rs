@@ -24,12 +24,14 @@ pub struct ModelIdentity {
     pub flops: Option<f64>,
     /// Pre-training loss, nats per token.
     pub train_loss_nats: Option<f64>,
+    /// Seed of its training, where several models differ in it alone.
+    pub seed: Option<u64>,
 }
 
 /// What the method is called in measurements: the chat template and a system
 /// instruction are another way of prompting, not another point of the same curve.
-fn method(options: &EvalOptions) -> String {
-    let mut method = "direct".to_owned();
+fn method(task: &Task, options: &EvalOptions) -> String {
+    let mut method = task.config.method().to_owned();
     if options.chat {
         method.push_str(if options.fewshot_as_multiturn {
             "_chat_multiturn"
@@ -41,6 +43,15 @@ fn method(options: &EvalOptions) -> String {
         method.push_str("_system");
     }
     method
+}
+
+/// The chance of a row: unknown where a guess cannot be told from the best score, as when every
+/// item has one option.
+#[must_use]
+pub fn chance_of(score: &MetricScore) -> Option<f64> {
+    let is_best =
+        |chance: f64| score.higher_is_better && score.ceiling.is_some_and(|c| chance >= c);
+    score.chance.filter(|c| !is_best(*c))
 }
 
 /// The rows of one cell.
@@ -57,7 +68,7 @@ pub fn measurements(
             let mut row = Measurement::new(
                 &identity.family,
                 &identity.model,
-                &task.config.task,
+                task.config.ability(),
                 &score.metric,
                 score.value,
             );
@@ -70,17 +81,20 @@ pub fn measurements(
             row.derive_flops();
             row.train_loss_nats = identity.train_loss_nats;
             row.split = Some(task.split().into());
-            row.method = method(options).into();
+            row.method = method(task, options).into();
             row.shots = Some(task.num_fewshot as u32);
             row.filter = (score.filter != "none").then(|| score.filter.as_str().into());
             row.higher_is_better = Some(score.higher_is_better);
             row.stderr = score.stderr;
             row.n = Some(score.n);
             row.n_kind = Some(Known::Reported);
-            row.chance = score.chance;
-            row.chance_kind = score.chance.map(|_| Known::Derived);
+            row.chance = chance_of(score);
+            row.chance_kind = row.chance.map(|_| Known::Derived);
+            if row.chance.is_none() && score.chance.is_some() {
+                row.note = Some("chance is not below the best score".into());
+            }
             row.ceiling = score.ceiling;
-            row.seed = Some(options.seed);
+            row.seed = Some(identity.seed.unwrap_or(options.seed));
             row.source = "upturn eval".into();
             row
         })

@@ -56,10 +56,12 @@ pub(crate) fn score_items(
                     pipeline,
                 };
                 scorer.item(index, item, response).map_err(|e| match e {
-                    Fault::Metric(source) => at(MetricError::Item {
-                        metric: String::new(),
-                        reason: format!("item {}: {source}", item.doc_id),
-                    }),
+                    Fault::Metric(source) => EvalError::Request {
+                        task: task.config.task.clone(),
+                        doc_id: item.doc_id,
+                        part: String::new(),
+                        reason: source.to_string(),
+                    },
                     Fault::Eval(e) => e,
                 })
             })
@@ -109,7 +111,10 @@ fn score(
         higher_is_better: wanted.higher_is_better,
         graded: info.graded,
         in_task: wanted.in_task,
-        chance: info.chance_for(kind).value(options_of.harmonic_mean),
+        chance: match (info.graded, task.config.stated_chance()) {
+            (false, Some(chance)) if options_of.harmonic_mean.is_none() => Some(chance),
+            _ => info.chance_for(kind).value(options_of.harmonic_mean),
+        },
         ceiling: if wanted.higher_is_better {
             info.range.1
         } else {

@@ -89,7 +89,7 @@ pub(crate) fn good_revision(revision: &str) -> bool {
 }
 
 /// Names of the folders in a folder, sorted.
-fn folders(path: &Path) -> Vec<String> {
+pub(crate) fn folders(path: &Path) -> Vec<String> {
     let mut names: Vec<String> = std::fs::read_dir(path)
         .into_iter()
         .flatten()
@@ -126,10 +126,16 @@ fn refs(folder: &Path, prefix: &str, found: &mut Vec<String>) {
 /// Repositories of the kind in the cache whose names are like `name`, best first.
 pub(crate) fn near(cache: &Path, kind: Kind, name: &str) -> Vec<String> {
     let prefix = format!("{}--", kind.plural());
-    let wanted = name.to_lowercase();
-    let mut scored: Vec<(usize, String)> = folders(cache)
+    let names = folders(cache)
         .into_iter()
-        .filter_map(|folder| Some(folder.strip_prefix(&prefix)?.replacen("--", "/", 1)))
+        .filter_map(|folder| Some(folder.strip_prefix(&prefix)?.replacen("--", "/", 1)));
+    near_names(names, name)
+}
+
+/// Those of the names that are like `name`, best first.
+pub(crate) fn near_names(names: impl Iterator<Item = String>, name: &str) -> Vec<String> {
+    let wanted = name.to_lowercase();
+    let mut scored: Vec<(usize, String)> = names
         .filter_map(|there| Some((distance_if_near(&wanted, &there.to_lowercase())?, there)))
         .collect();
     scored.sort();

@@ -29,12 +29,14 @@ impl std::fmt::Display for Absent {
 #[non_exhaustive]
 pub enum HubError {
     /// Looks like a path, and nothing is there.
-    #[error("no folder {}; expected the folder of a {}, or a name on the hub (organisation/name)", path.display(), kind.word())]
+    #[error("no such folder: {}; {}expected the folder of a {}, or a name on the hub (organisation/name)", path.display(), meant(near), kind.word())]
     NoFolder {
         /// What was asked for.
         kind: Kind,
         /// The path.
         path: PathBuf,
+        /// Folders whose names are like it.
+        near: Vec<PathBuf>,
     },
     /// A file where a folder is expected.
     #[error("{} is a file; expected the folder of a {}", path.display(), kind.word())]
@@ -187,6 +189,14 @@ impl HubError {
             cause,
         }
     }
+}
+
+fn meant(near: &[PathBuf]) -> String {
+    if near.is_empty() {
+        return String::new();
+    }
+    let near: Vec<String> = near.iter().map(|p| p.display().to_string()).collect();
+    format!("did you mean {}? ", near.join(" or "))
 }
 
 fn did_you_mean(near: &[String]) -> String {

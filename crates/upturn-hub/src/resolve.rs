@@ -8,6 +8,11 @@ use crate::error::{Absent, HubError};
 use crate::repo::{Kind, Repo};
 use crate::snapshot;
 
+/// Shortest part of a folder's name by which it is suggested, characters.
+const N_CHARS_OF_A_PART: usize = 3;
+/// Folders suggested by a part of their name, at most.
+const N_SHOWN: usize = 3;
+
 /// The folder of a model: configuration, tokenizer and safetensors.
 ///
 /// `revision` is a branch, a tag or a commit (four of its digits are enough in the
@@ -63,6 +68,14 @@ fn resolve(
         Ok(folder) => return Ok(folder),
         Err(why) => why,
     };
+    // What is not in the cache and would lie in a folder that is here was meant as a path.
+    if matches!(why, Gap::NoRepo)
+        && let Some(parent) = Path::new(name_or_path).parent()
+        && !parent.as_os_str().is_empty()
+        && parent.is_dir()
+    {
+        return Err(no_folder(kind, Path::new(name_or_path)));
+    }
     let absent = match options.offline(kind) {
         Some(variable) => Absent::Offline(variable.to_owned()),
         None => Absent::NoNetwork,
@@ -100,9 +113,61 @@ fn local(kind: Kind, name: &str) -> Result<Option<PathBuf>, HubError> {
         || name.contains('\\')
         || name.matches('/').count() > 1;
     if only_a_path {
-        return Err(HubError::NoFolder { kind, path });
+        return Err(no_folder(kind, &path));
     }
     Ok(None)
+}
+
+/// The error for a path where nothing is, with the folders whose names are like it.
+fn no_folder(kind: Kind, path: &Path) -> HubError {
+    HubError::NoFolder {
+        kind,
+        path: path.to_path_buf(),
+        near: near_folders(path),
+    }
+}
+
+/// Folders that may have been meant: beside the first part of the path that is not there.
+fn near_folders(path: &Path) -> Vec<PathBuf> {
+    let mut there = PathBuf::new();
+    let mut parts = path.components();
+    for part in parts.by_ref() {
+        let next = there.join(part);
+        if next.is_dir() {
+            there = next;
+            continue;
+        }
+        let Some(lost) = part.as_os_str().to_str() else {
+            return Vec::new();
+        };
+        let rest = parts.as_path();
+        let listed = match there.as_os_str().is_empty() {
+            true => Path::new("."),
+            false => &there,
+        };
+        let mut names = cache::folders(listed);
+        names.retain(|name| !name.starts_with('.'));
+        let mut near = cache::near_names(names.iter().cloned(), lost);
+        if near.is_empty() && lost.chars().count() >= N_CHARS_OF_A_PART {
+            // The beginning of a name, or another part of it.
+            names.retain(|name| name.to_lowercase().contains(&lost.to_lowercase()));
+            names.truncate(N_SHOWN);
+            near = names;
+        }
+        return near
+            .into_iter()
+            .map(|name| {
+                let found = there.join(name);
+                // The whole path, where only this part of it was wrong.
+                let whole = found.join(rest);
+                match !rest.as_os_str().is_empty() && whole.is_dir() {
+                    true => whole,
+                    false => found,
+                }
+            })
+            .collect();
+    }
+    Vec::new()
 }
 
 /// Why the cache does not serve.

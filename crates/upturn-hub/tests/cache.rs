@@ -214,6 +214,29 @@ fn a_folder_wins_and_a_path_is_no_name() {
         let e = resolve_model(lost, None, &options).unwrap_err();
         assert!(matches!(e, HubError::NoFolder { .. }), "{lost}: {e}");
     }
+    // A name is a path where the folder that it would lie in is here, and says what is beside it.
+    std::fs::create_dir_all(own.path().join("models/gpt2-24x1/deep")).unwrap();
+    let at = |rest: &str| format!("{path}/{rest}");
+    for (lost, meant) in [
+        ("models/gpt2-24x2", "models/gpt2-24x1"),
+        ("mdoels/gpt2-24x1", "models/gpt2-24x1"),
+        ("mdoels/other", "models"),
+        ("models/gpt2", "models/gpt2-24x1"),
+    ] {
+        let e = resolve_model(&at(lost), None, &options)
+            .unwrap_err()
+            .to_string();
+        let wanted = format!("no such folder: {}; did you mean {}? ", at(lost), at(meant));
+        assert!(e.starts_with(&wanted), "{e}");
+    }
+    // Relative to the folder of this crate, where the tests run.
+    let e = resolve_model("src/no-model", None, &options).unwrap_err();
+    assert!(matches!(e, HubError::NoFolder { .. }), "{e}");
+    let e = resolve_model("nowhere/no-model", None, &options).unwrap_err();
+    assert!(matches!(e, HubError::NotCached { .. }), "{e}");
+    // What the cache has is known for certain.
+    let cached = snapshot(cache.path(), "models--src--known", A, &["main"], MODEL);
+    assert_eq!(resolve_model("src/known", None, &options).unwrap(), cached);
     let file = own.path().join("model.safetensors");
     std::fs::write(&file, "").unwrap();
     let e = resolve_model(file.to_str().unwrap(), None, &options).unwrap_err();

@@ -444,7 +444,7 @@ static METRICS: &[MetricInfo] = &[
     },
     MetricInfo {
         name: "target_logprob_per_token",
-        kinds: &[MC, LL, ROLLING],
+        kinds: &[MC, LL, ROLLING, GENERATE],
         range: TO_ZERO,
         chance: Chance::Unknown,
         doc: "Log-likelihood of the target (the best right option) per token, nats.",

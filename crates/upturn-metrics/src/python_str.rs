@@ -1,5 +1,7 @@
 //! Python's idea of text: white space, words, `repr`, and the escapes of `re.escape`.
 
+use std::fmt::Write as _;
+
 /// The characters of `string.punctuation`.
 pub const PUNCTUATION: &str = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
 
@@ -54,36 +56,22 @@ pub fn escape(text: &str) -> String {
     out
 }
 
-/// `repr` of a float: the shortest digits that give it back, with an exponent below 1e-4 and
-/// from 1e16 on.
-#[must_use]
-pub fn float_repr(x: f64) -> String {
-    if x.is_nan() {
-        return "nan".to_owned();
-    }
-    if x.is_infinite() {
-        return if x > 0.0 { "inf" } else { "-inf" }.to_owned();
-    }
-    if x == 0.0 || (1e-4..1e16).contains(&x.abs()) {
-        return format!("{x:?}");
-    }
-    let text = format!("{x:e}");
-    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    let sign = if exponent < 0 { '-' } else { '+' };
-    format!("{digits}e{sign}{:02}", exponent.abs())
-}
-
-/// `repr` of a string: single quotes unless it holds one and no double quote; control
-/// characters escaped. Other characters that Python calls unprintable are left as they are.
+/// `repr` of a string: single quotes unless it holds those and no double ones; what Python
+/// calls unprintable is escaped.
 #[must_use]
 pub fn repr(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    write_repr(&mut out, text);
+    out
+}
+
+/// [`repr`], appended to `out`.
+pub fn write_repr(out: &mut String, text: &str) {
     let quote = if text.contains('\'') && !text.contains('"') {
         '"'
     } else {
         '\''
     };
-    let mut out = String::with_capacity(text.len() + 2);
     out.push(quote);
     for c in text.chars() {
         match c {
@@ -95,12 +83,70 @@ pub fn repr(text: &str) -> String {
                 out.push('\\');
                 out.push(c);
             }
-            c if c < ' ' || ('\u{7f}'..='\u{a0}').contains(&c) || c == '\u{ad}' => {
-                out.push_str(&format!("\\x{:02x}", c as u32));
+            ' '..='~' => out.push(c),
+            c if is_printable(c) => out.push(c),
+            c => {
+                let code = c as u32;
+                // Writing to a text cannot fail.
+                let _ = match code {
+                    0..=0xff => write!(out, "\\x{code:02x}"),
+                    0x100..=0xffff => write!(out, "\\u{code:04x}"),
+                    _ => write!(out, "\\U{code:08x}"),
+                };
             }
-            c => out.push(c),
         }
     }
     out.push(quote);
-    out
+}
+
+/// Whether Python prints a non-ASCII character as itself. Separators, controls,
+/// format characters, private use and surrogates are escaped; unassigned code
+/// points are taken as printable here, though Python escapes them.
+fn is_printable(c: char) -> bool {
+    let code = c as u32;
+    !(c.is_control()
+        || (c.is_whitespace() && c != ' ')
+        || matches!(code,
+            0xad | 0x600..=0x605 | 0x61c | 0x6dd | 0x70f | 0x890..=0x891 | 0x8e2 | 0x180e
+            | 0x200b..=0x200f | 0x202a..=0x202e | 0x2060..=0x206f | 0xe000..=0xf8ff | 0xfeff
+            | 0xfff9..=0xfffb | 0x110bd | 0x110cd | 0x13430..=0x1343f | 0x1bca0..=0x1bca3 | 0x1d173..=0x1d17a
+            | 0xe0001 | 0xe0020..=0xe007f | 0xf0000..=0x10ffff))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What Python 3.11 prints for `repr(text)`.
+    #[test]
+    fn texts_print_as_in_python() {
+        for (text, printed) in [
+            ("", "''"),
+            ("it's", r#""it's""#),
+            ("say \"it's\"", r#"'say "it\'s"'"#),
+            ("tab\t\r\n\\", r"'tab\t\r\n\\'"),
+            ("\u{1}\u{7f}\u{a0}\u{ad}", r"'\x01\x7f\xa0\xad'"),
+            (
+                "\u{200b}\u{2028}\u{3000}\u{feff}",
+                r"'\u200b\u2028\u3000\ufeff'",
+            ),
+            (
+                "\u{e000}\u{f0000}\u{13430}",
+                r"'\ue000\U000f0000\U00013430'",
+            ),
+            ("é数🙂", "'é数🙂'"),
+        ] {
+            assert_eq!(repr(text), printed);
+        }
+    }
+
+    #[test]
+    fn numbers_halfway_between_two_prints_take_the_even_digit() {
+        use crate::FilterValue;
+        assert_eq!(
+            FilterValue::Float(-13.226_394_653_320_312).python_str(),
+            "-13.226394653320312"
+        );
+        assert_eq!(FilterValue::Float(1e16).python_str(), "1e+16");
+    }
 }

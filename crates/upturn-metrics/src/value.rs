@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use upturn_types::python_float;
 
-use crate::python_str::{float_repr, repr};
+use crate::python_str::repr;
 
 /// A Python value that a filter can take or give.
 ///
@@ -97,7 +98,7 @@ impl FilterValue {
             FilterValue::Bool(true) => "True".to_owned(),
             FilterValue::Bool(false) => "False".to_owned(),
             FilterValue::Int(i) => i.to_string(),
-            FilterValue::Float(x) => float_repr(*x),
+            FilterValue::Float(x) => python_float(*x),
             FilterValue::Str(s) => repr(s),
             FilterValue::List(items) => {
                 let parts: Vec<String> = items.iter().map(FilterValue::python_repr).collect();

@@ -11,11 +11,12 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use upturn_types::python_float;
 
 use crate::error::StoreError;
 use crate::files::write_whole;
 
-pub use python::{PyValue, python_float};
+pub use python::PyValue;
 
 /// A metric of a task or group.
 #[derive(Debug, Clone, PartialEq)]
@@ -180,16 +181,12 @@ pub fn write(out: &Path, date: &str, run: &Evaluation) -> Result<Vec<PathBuf>, S
     std::fs::create_dir_all(&folder).map_err(|e| StoreError::io("write", &folder, e))?;
     let mut written = Vec::new();
     for task in run.tasks.iter().filter(|t| !t.samples.is_empty()) {
-        // A task's name becomes a file's: a slash in it must not lead elsewhere.
-        let name = task.name.replace(['/', '\\'], "_");
-        let path = folder.join(format!("samples_{name}_{date}.jsonl"));
+        let path = folder.join(samples_name(task, &date));
         write_whole(&path, |file| {
             use std::io::Write;
             let mut line = String::new();
             for sample in &task.samples {
-                line.clear();
-                sample.to_python().write_compact(&mut line);
-                line.push('\n');
+                sample.write_line(&mut line);
                 file.write_all(line.as_bytes())
                     .map_err(|e| StoreError::io("write", &path, e))?;
             }
@@ -201,6 +198,62 @@ pub fn write(out: &Path, date: &str, run: &Evaluation) -> Result<Vec<PathBuf>, S
     crate::files::write_bytes(&path, results_json(run).as_bytes())?;
     written.push(path);
     Ok(written)
+}
+
+/// The results file below `out` of a run that differs from this one in date and duration
+/// alone, samples included; `None` where there is none.
+#[must_use]
+pub fn same_run(out: &Path, run: &Evaluation) -> Option<PathBuf> {
+    let folder = out.join(sanitize_model_name(&run.model_name));
+    let own = results_json(run);
+    let mut found: Vec<PathBuf> = std::fs::read_dir(&folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
+    found.sort();
+    found.into_iter().rev().find(|path| {
+        let name = path.file_name().and_then(|n| n.to_str());
+        let date = name.and_then(|n| n.strip_prefix("results_")?.strip_suffix(".json"));
+        let Some(date) = date else { return false };
+        let same = std::fs::read_to_string(path)
+            .is_ok_and(|other| without_times(&own).eq(without_times(&other)));
+        let with_samples = || run.tasks.iter().filter(|t| !t.samples.is_empty());
+        same && with_samples().all(|t| has_samples(&folder.join(samples_name(t, date)), t))
+    })
+}
+
+/// The lines of a results file but for those that say when it was made and how long it took.
+fn without_times(json: &str) -> impl Iterator<Item = &str> {
+    const TIMES: [&str; 2] = ["  \"date\": ", "  \"total_evaluation_time_seconds\": "];
+    json.lines()
+        .filter(|line| !TIMES.iter().any(|start| line.starts_with(start)))
+}
+
+/// Whether a file holds a task's samples and nothing else.
+fn has_samples(path: &Path, task: &TaskResults) -> bool {
+    use std::io::BufRead;
+    let Ok(file) = std::fs::File::open(path) else {
+        return false;
+    };
+    let mut file = std::io::BufReader::new(file);
+    let (mut own, mut other) = (String::new(), Vec::new());
+    for sample in &task.samples {
+        sample.write_line(&mut own);
+        other.clear();
+        if file.read_until(b'\n', &mut other).is_err() || other != own.as_bytes() {
+            return false;
+        }
+    }
+    file.fill_buf().is_ok_and(<[u8]>::is_empty)
+}
+
+/// The name of a task's file of samples.
+fn samples_name(task: &TaskResults, date: &str) -> String {
+    // A task's name becomes a file's: a slash in it must not lead elsewhere.
+    let name = task.name.replace(['/', '\\'], "_");
+    format!("samples_{name}_{date}.jsonl")
 }
 
 /// The name of a model's folder, as the harness makes it.
@@ -454,6 +507,13 @@ fn task_hashes(run: &Evaluation) -> PyValue {
 }
 
 impl SampleRow {
+    /// The row as a line of the file, in place of what `line` held.
+    fn write_line(&self, line: &mut String) {
+        line.clear();
+        self.to_python().write_compact(line);
+        line.push('\n');
+    }
+
     /// The row as the harness has it.
     fn to_python(&self) -> PyValue {
         let arguments = self.arguments.iter().enumerate().map(|(i, request)| {
@@ -511,5 +571,69 @@ impl Response {
             Response::Rolling(logprob) => number(*logprob),
             Response::Text(generated) => text(generated),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn run(date_secs: f64, answer: &str) -> Evaluation {
+        let sample = SampleRow {
+            doc_id: 0,
+            doc: json!({"q": "x"}),
+            target: "y".to_owned(),
+            arguments: vec![vec![json!("x")]],
+            responses: vec![vec![Response::Text(answer.to_owned())]],
+            filtered: vec![Filtered::One(Response::Text(answer.to_owned()))],
+            filter: "none".to_owned(),
+            metrics: vec![("exact_match".to_owned(), PyValue::Float(0.0))],
+            doc_hash: "a".to_owned(),
+            prompt_hash: "b".to_owned(),
+            target_hash: "c".to_owned(),
+        };
+        Evaluation {
+            tasks: vec![TaskResults {
+                name: "t".to_owned(),
+                alias: "t".to_owned(),
+                scores: Vec::new(),
+                config: json!({"task": "t"}),
+                version: json!(1),
+                n_shot: 0,
+                higher_is_better: Vec::new(),
+                n_original: 1,
+                n_effective: 1,
+                samples: vec![sample],
+            }],
+            groups: Vec::new(),
+            config: json!({"model": "m"}),
+            git_hash: None,
+            date_secs,
+            environment: Vec::new(),
+            model_source: "hf".to_owned(),
+            model_name: "org/m".to_owned(),
+            system_instruction: None,
+            fewshot_as_multiturn: None,
+            chat_template: None,
+            total_evaluation_time_secs: Some(date_secs),
+        }
+    }
+
+    #[test]
+    fn a_run_that_is_there_is_found_whatever_its_date() {
+        let out = tempfile::tempdir().unwrap();
+        assert_eq!(same_run(out.path(), &run(1.0, "z")), None);
+        let files = write(out.path(), "2026-01-31T12:00:00.5", &run(1.0, "z")).unwrap();
+        let results = files.last().cloned();
+        assert_eq!(same_run(out.path(), &run(2.5, "z")), results);
+        // The answer is in the samples alone.
+        assert_eq!(same_run(out.path(), &run(1.0, "zz")), None);
+        let mut more = std::fs::read_to_string(&files[0]).unwrap();
+        more.push_str("{}\n");
+        std::fs::write(&files[0], more).unwrap();
+        assert_eq!(same_run(out.path(), &run(1.0, "z")), None);
+        std::fs::remove_file(&files[0]).unwrap();
+        assert_eq!(same_run(out.path(), &run(1.0, "z")), None);
     }
 }

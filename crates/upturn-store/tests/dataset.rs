@@ -37,7 +37,7 @@ fn rows_are_those_of_the_python_library() {
         }
         n += 1;
     }
-    assert!(n >= 25, "{n} files");
+    assert!(n >= 28, "{n} files");
 }
 
 #[test]
@@ -105,10 +105,6 @@ fn bad_files_are_one_line_with_the_place() {
     assert!(said("k.jsonl", b"\x28\xb5\x2f\xfd...").starts_with("is compressed with zstd"));
     let deep = "[".repeat(10_000);
     assert!(said("l.json", deep.as_bytes()).contains("recursion limit"));
-    let zstd = read_rows(&fixtures().join("zstd.parquet"))
-        .unwrap_err()
-        .to_string();
-    assert!(zstd.contains("snappy"), "{zstd}");
     let lost = read_rows(Path::new("no/such.csv")).unwrap_err().to_string();
     assert!(lost.starts_with("cannot read no/such.csv: "), "{lost}");
 }

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use crate::config::{TaskConfig, python_of};
 use crate::error::{Refusal, TaskError};
 use crate::index::yaml_files;
+use crate::library::Library;
 use crate::raw::{Loader, RawConfig};
 use crate::template::Templates;
 use crate::yaml::Yaml;
@@ -20,7 +21,7 @@ pub enum Verdict {
     Runnable,
     /// A task that would run if its data set were not made by a script.
     NeedsDatasetScript,
-    /// A task that names Python functions or classes.
+    /// A task or group that names Python functions or classes.
     NeedsPort {
         /// `key: module.name` of each.
         functions: Vec<String>,
@@ -74,9 +75,9 @@ pub struct Check {
     pub totals: Totals,
 }
 
-/// Checks every `.yaml` file under the folders: includes, keys, templates,
-/// metrics and filters. No
-/// data is read, so a field that the data lacks does not show.
+/// Checks every `.yaml` file under the folders: includes, keys, templates, metrics and
+/// filters of tasks, and whether the members of groups are there and go round in no circle.
+/// No data is read, so a field that the data lacks does not show.
 ///
 /// # Errors
 /// When a folder cannot be read.
@@ -86,13 +87,31 @@ pub fn check(folders: &[PathBuf]) -> Result<Check, TaskError> {
         paths.extend(yaml_files(folder)?);
     }
     let checker = Checker::default();
-    let files: Vec<FileReport> = paths
+    let mut files: Vec<FileReport> = paths
         .into_par_iter()
         .map(|path| {
             let verdict = checker.verdict(&path);
             FileReport { path, verdict }
         })
         .collect();
+    if files.iter().any(|f| f.verdict == Verdict::Group) {
+        let library = Library::open(folders)?;
+        let mut groups = library.group_checker();
+        for file in files.iter_mut().filter(|f| f.verdict == Verdict::Group) {
+            let fault = match checker.loader.load(&file.path) {
+                Ok(raw) => groups.fault(&raw),
+                Err(e) => Some(e),
+            };
+            match fault {
+                None => {}
+                Some(TaskError::Refused(Refusal::NeedsPython { key, function, .. })) => {
+                    let functions = vec![format!("{key}: {function}")];
+                    file.verdict = Verdict::NeedsPort { functions };
+                }
+                Some(e) => file.verdict = Verdict::Refused(e.to_string()),
+            }
+        }
+    }
     let mut totals = Totals {
         files: files.len(),
         ..Totals::default()
@@ -258,6 +277,15 @@ mod tests {
             ),
             ("g.yaml", "include: g.yaml\n".into()),
             ("h.yaml", "task: h\ndataset_path: json\n".into()),
+            ("i.yaml", "group: i\ntask: [a, {group: in, task: [e, lost]}]\n".into()),
+            ("j.yaml", "group: j\ntask: [k]\n".into()),
+            ("k.yaml", "group: k\ntask: [e, j]\n".into()),
+            ("l.yaml", "group: l\ntask: [i]\n".into()),
+            ("m.yaml", "group: m\ntask: e\n".into()),
+            (
+                "n.yaml",
+                "group: n\ntask: [e]\naggregate_metric_list: [{metric: acc, aggregation: !function u.f}]\n".into(),
+            ),
         ] {
             std::fs::write(dir.path().join(name), text).expect("written");
         }
@@ -280,6 +308,14 @@ mod tests {
             (2, "doc_to_text"),
             (6, "g.yaml -> g.yaml"),
             (7, "neither test_split nor validation_split"),
+            (
+                8,
+                "group 'i::in' names 'lost', which is no task, group or tag",
+            ),
+            (9, "in a circle: j -> k -> j"),
+            (10, "in a circle: k -> j -> k"),
+            (11, "i.yaml:2: group 'i::in' names 'lost'"),
+            (12, "m.yaml:2: task: a group takes a list of its members"),
         ] {
             let Verdict::Refused(reason) = verdicts[at] else {
                 panic!("{at}: {:?}", verdicts[at])
@@ -292,7 +328,9 @@ mod tests {
                 check.totals.runnable,
                 check.totals.refused
             ),
-            (8, 1, 3)
+            (14, 1, 8)
         );
+        let functions = vec!["aggregate_metric_list.aggregation: u.f".to_string()];
+        assert_eq!(*verdicts[13], Verdict::NeedsPort { functions });
     }
 }

@@ -96,7 +96,10 @@ pub enum TaskError {
         reason: String,
     },
     /// One item does not fit a field.
-    #[error("{file}: {key}: {reason} in item {index} of split {split}")]
+    #[error(
+        "{file}: {key}: {reason} in item {index} of split {split}{}",
+        advice(mend)
+    )]
     Item {
         /// The task file.
         file: String,
@@ -104,6 +107,8 @@ pub enum TaskError {
         key: String,
         /// What is wrong.
         reason: String,
+        /// How to mend it; may be empty.
+        mend: &'static str,
         /// Index of the item in its split, from 0.
         index: u64,
         /// The split.
@@ -117,6 +122,13 @@ pub enum TaskError {
         /// What is wrong, and how to mend it.
         reason: String,
     },
+}
+
+fn advice(mend: &str) -> String {
+    match mend {
+        "" => String::new(),
+        mend => format!("; {mend}"),
+    }
 }
 
 /// `; did you mean 'a', 'b'?` from the candidates nearest to `name`, or nothing.

@@ -1,8 +1,8 @@
 //! What the files of a folder define, read from their top-level names alone.
 //!
 //! A folder may hold 14,000 files. Names are picked from lines that start with
-//! `task:`, `group:`, `tag:`, `include:` or `class:`; a file where that is not
-//! safe is parsed in full.
+//! `task:`, `group:`, `tag:`, `include:` or `class:`, so that a file that is not YAML
+//! further down still has one; where that is not safe, the parser tells them.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rayon::prelude::*;
 
 use crate::error::TaskError;
+use crate::raw::{self, Loader};
 use crate::yaml::{self, Yaml};
 
 /// Folders never looked into.
@@ -65,25 +66,42 @@ pub fn yaml_files(folder: &Path) -> Result<Vec<PathBuf>, TaskError> {
     Ok(files)
 }
 
-/// What the files under a folder define, by path. Files that define nothing
-/// (parts that others include) and files that are not readable are left out.
+/// What the files under a folder define.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Scan {
+    /// Tasks and groups, by path. A file that is none (a part that others include) is not here.
+    pub defined: Vec<Defined>,
+    /// Files that cannot be read, by path: not YAML, or with an include that leads nowhere.
+    /// One whose name could be made out all the same is in `defined` too.
+    pub unreadable: Vec<(PathBuf, TaskError)>,
+}
+
+/// Looks through the files under a folder.
 ///
 /// # Errors
 /// When the folder cannot be read.
-pub fn scan(folder: &Path) -> Result<Vec<Defined>, TaskError> {
+pub fn scan(folder: &Path) -> Result<Scan, TaskError> {
     let files = yaml_files(folder)?;
     let scanner = Scanner::default();
-    let found: Vec<Option<Defined>> = files
+    let found: Vec<(PathBuf, Looked)> = files
         .into_par_iter()
-        .map(|file| scanner.defined(file))
+        .map(|file| {
+            let looked = scanner.look(&file);
+            (file, looked)
+        })
         .collect();
-    Ok(found.into_iter().flatten().collect())
+    let mut scan = Scan::default();
+    for (file, looked) in found {
+        scan.defined.extend(looked.defined);
+        scan.unreadable.extend(looked.fault.map(|e| (file, e)));
+    }
+    Ok(scan)
 }
 
-/// What one file defines, if anything.
-#[must_use]
-pub fn scan_file(file: &Path) -> Option<Defined> {
-    Scanner::default().defined(file.to_path_buf())
+/// What one file gave.
+struct Looked {
+    defined: Option<Defined>,
+    fault: Option<TaskError>,
 }
 
 /// The top-level names of a file.
@@ -113,33 +131,51 @@ impl Head {
 #[derive(Default)]
 struct Scanner {
     included: Mutex<HashMap<PathBuf, Arc<Head>>>,
+    /// Says what is wrong with a file whose names cannot be made out.
+    loader: Loader,
 }
 
 impl Scanner {
-    fn defined(&self, file: PathBuf) -> Option<Defined> {
-        let head = self.head(&file, 0)?;
-        let (name, kind) = match (head.group, head.task) {
-            (_, Some(task)) if head.is_class => (task, Kind::Task),
-            (Some(group), _) => (group, Kind::Group),
-            (None, Some(task)) => (task, Kind::Task),
-            (None, None) => return None,
+    fn look(&self, file: &Path) -> Looked {
+        let text = match raw::read(file) {
+            Ok(text) => text,
+            Err(e) => {
+                return Looked {
+                    defined: None,
+                    fault: Some(e),
+                };
+            }
         };
-        let tags = if kind == Kind::Task {
-            head.tags.unwrap_or_default()
-        } else {
-            Vec::new()
+        let fault = yaml::parse(&text)
+            .err()
+            .map(|e| raw::at(file, e.line, e.reason));
+        let Some(own) = quick(&text).or_else(|| full(&text)) else {
+            return Looked {
+                defined: None,
+                fault,
+            };
         };
-        Some(Defined {
-            name,
-            kind,
-            tags,
-            file,
-        })
+        match self.with_includes(own.clone(), file, 0) {
+            Some(head) => Looked {
+                defined: defined(head, file),
+                fault,
+            },
+            // Its own names lead whoever asks for them to what is wrong with it.
+            None => Looked {
+                defined: defined(own, file),
+                fault: fault.or_else(|| self.loader.load(file).err()),
+            },
+        }
     }
 
     fn head(&self, file: &Path, depth: usize) -> Option<Head> {
-        let text = std::fs::read_to_string(file).ok()?;
-        let mut head = quick(&text).or_else(|| full(&text))?;
+        let text = raw::read(file).ok()?;
+        let head = quick(&text).or_else(|| full(&text))?;
+        self.with_includes(head, file, depth)
+    }
+
+    /// A file's head over those of the files that it includes; `None` where one is not readable.
+    fn with_includes(&self, mut head: Head, file: &Path, depth: usize) -> Option<Head> {
         let folder = file.parent().unwrap_or(Path::new("."));
         // Of several includes the last wins, so it goes on first.
         for include in std::mem::take(&mut head.includes).iter().rev() {
@@ -170,6 +206,26 @@ impl Scanner {
             .insert(file.to_path_buf(), head.clone());
         Some(head)
     }
+}
+
+/// The task or group that a head names.
+fn defined(head: Head, file: &Path) -> Option<Defined> {
+    let (name, kind) = match (head.group, head.task) {
+        (_, Some(task)) if head.is_class => (task, Kind::Task),
+        (Some(group), _) => (group, Kind::Group),
+        (None, Some(task)) => (task, Kind::Task),
+        (None, None) => return None,
+    };
+    let tags = match kind {
+        Kind::Task => head.tags.unwrap_or_default(),
+        Kind::Group => Vec::new(),
+    };
+    Some(Defined {
+        name,
+        kind,
+        tags,
+        file: file.to_path_buf(),
+    })
 }
 
 /// The names, where plain lines tell them for certain.

@@ -13,12 +13,14 @@
 //! lm-evaluation-harness 0.4.13, string for string; the default draws the examples
 //! of an item from its index alone, and never shows an item its own answer.
 
+mod ability;
 pub mod check;
 pub mod config;
 pub mod dataset;
 pub mod error;
 pub mod fewshot;
 mod filters;
+pub mod generated;
 pub mod index;
 pub mod library;
 mod methods;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::config::TaskConfig;
 use crate::error::{Refusal, TaskError, did_you_mean};
+use crate::generated::{self, Generated};
 use crate::index::{self, Defined, Kind};
 use crate::raw::{Loader, RawConfig, RawField, at};
 use crate::yaml::Yaml;
@@ -22,6 +23,9 @@ const GROUP_KEYS: [&str; 7] = [
 ];
 /// Deepest nesting of groups.
 const MAX_DEPTH: usize = 32;
+/// Most members of all groups together, each as often as it is named: groups that name
+/// others several times over could else have more than there is memory for.
+const MAX_MEMBERS: usize = 200_000;
 
 /// How a group joins one metric over its tasks: a mean.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +51,8 @@ pub struct GroupNode {
     pub version: Option<String>,
     /// Its members in order.
     pub children: Vec<Node>,
+    /// Members, at any depth, that were left out because they cannot be run here.
+    pub left_out: Vec<String>,
 }
 
 /// A task or a group.
@@ -101,6 +107,7 @@ struct Entry {
 pub struct Library {
     loader: Loader,
     names: Names,
+    unreadable: Vec<TaskError>,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -141,6 +148,10 @@ impl Names {
         self.entries.extend(own);
     }
 
+    fn has(&self, name: &str) -> bool {
+        self.entries.contains_key(name) || self.tags.contains_key(name)
+    }
+
     fn all(&self) -> BTreeSet<&str> {
         self.entries
             .keys()
@@ -159,7 +170,10 @@ impl Library {
     pub fn open(folders: &[PathBuf]) -> Result<Library, TaskError> {
         let mut library = Library::default();
         for folder in folders {
-            library.names.add(index::scan(folder)?);
+            let found = index::scan(folder)?;
+            library.names.add(found.defined);
+            let faults = found.unreadable.into_iter().map(|(_, fault)| fault);
+            library.unreadable.extend(faults);
         }
         Ok(library)
     }
@@ -186,6 +200,18 @@ impl Library {
         &self.names.warnings
     }
 
+    /// Why files of the folders cannot be read, in order. Those of them that a selection
+    /// asks for are refused there in the same words.
+    #[must_use]
+    pub fn unreadable(&self) -> &[TaskError] {
+        &self.unreadable
+    }
+
+    /// Tells of groups whether their members are there.
+    pub(crate) fn group_checker(&self) -> GroupChecker<'_> {
+        GroupChecker(self.builder(Mode::Names))
+    }
+
     /// The tasks and groups that `wanted` names: a task, a group, a tag, a pattern
     /// (`mmlu_*`), a task file, a folder of task files; commas separate several.
     ///
@@ -195,44 +221,75 @@ impl Library {
         self.choose(wanted, false)
     }
 
-    /// As [`Library::select`], but a member of a group, tag, pattern or folder
-    /// that cannot be run here is left out and listed.
+    /// As [`Library::select`], but what cannot be run here among the members of a group, a
+    /// tag, a pattern or a folder is left out and listed, files that cannot be read too. So
+    /// nothing at all may be chosen.
     ///
     /// # Errors
-    /// At the first name that is not known, or when nothing is left.
+    /// At the first name that is not known, and at a file named by its path that is wrong.
     pub fn select_runnable<S: AsRef<str>>(&self, wanted: &[S]) -> Result<Selection, TaskError> {
-        let selection = self.choose(wanted, true)?;
-        match selection.left_out.first() {
-            Some((_, reason)) if selection.tasks().is_empty() => Err(reason.clone()),
-            _ => Ok(selection),
-        }
+        self.choose(wanted, true)
     }
 
     fn choose<S: AsRef<str>>(&self, wanted: &[S], leave_out: bool) -> Result<Selection, TaskError> {
-        let mut builder = TreeBuilder {
-            loader: &self.loader,
-            names: self.names.clone(),
-            leave_out,
-            selection: Selection::default(),
-        };
+        let mut builder = self.builder(match leave_out {
+            true => Mode::LeaveOut,
+            false => Mode::Strict,
+        });
         for name in wanted
             .iter()
-            .flat_map(|w| w.as_ref().split(','))
-            .map(str::trim)
-            .filter(|n| !n.is_empty())
+            .flat_map(|w| generated::split_names(w.as_ref()))
         {
-            builder.root(name)?;
+            builder.root(&name)?;
         }
         builder.check_settings()?;
         Ok(builder.selection)
+    }
+
+    fn builder(&self, mode: Mode) -> TreeBuilder<'_> {
+        TreeBuilder {
+            loader: &self.loader,
+            names: self.names.clone(),
+            mode,
+            selection: Selection::default(),
+            n_members: 0,
+            sound: BTreeSet::new(),
+        }
+    }
+}
+
+/// What becomes of members that cannot be run here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// The first is an error.
+    Strict,
+    /// They are left out and listed.
+    LeaveOut,
+    /// Tasks are not read: only whether every name leads somewhere counts.
+    Names,
+}
+
+/// Tells of groups whether their members are there, each nested group read once.
+pub(crate) struct GroupChecker<'l>(TreeBuilder<'l>);
+
+impl GroupChecker<'_> {
+    /// What is wrong with a group: a member that does not exist, a circle, a wrong key.
+    pub(crate) fn fault(&mut self, raw: &RawConfig) -> Option<TaskError> {
+        let name = raw.value("group").map(Yaml::key_text)?;
+        self.0.n_members = 0;
+        self.0.group(&name, raw, &[], &mut Vec::new()).err()
     }
 }
 
 struct TreeBuilder<'l> {
     loader: &'l Loader,
     names: Names,
-    leave_out: bool,
+    mode: Mode,
     selection: Selection,
+    /// Members seen so far.
+    n_members: usize,
+    /// Groups that were found sound, in [`Mode::Names`].
+    sound: BTreeSet<String>,
 }
 
 impl TreeBuilder<'_> {
@@ -241,6 +298,9 @@ impl TreeBuilder<'_> {
             return self.push(name);
         }
         let path = Path::new(name);
+        if !path.exists() && generated::is_meant(name) {
+            return self.root_generated(name);
+        }
         if path.is_file() {
             return self.root_file(path);
         }
@@ -256,7 +316,7 @@ impl TreeBuilder<'_> {
                 .map(str::to_string)
                 .collect();
             if !chosen.is_empty() {
-                return chosen.iter().try_for_each(|n| self.push(n));
+                return chosen.iter().try_for_each(|n| self.push_member(n));
             }
         }
         Err(self.unknown(name))
@@ -275,6 +335,35 @@ impl TreeBuilder<'_> {
         Ok(())
     }
 
+    /// As [`Self::push`] for a name that a pattern or a folder led to.
+    fn push_member(&mut self, name: &str) -> Result<(), TaskError> {
+        self.push(name).or_else(|e| self.leave_out(name, e))
+    }
+
+    /// Lists what cannot be run, where that is the way.
+    fn leave_out(&mut self, name: &str, reason: TaskError) -> Result<(), TaskError> {
+        match self.mode {
+            Mode::LeaveOut => {
+                self.selection.left_out.push((name.to_string(), reason));
+                Ok(())
+            }
+            Mode::Strict | Mode::Names => Err(reason),
+        }
+    }
+
+    /// A generated task by its name and parameters.
+    fn root_generated(&mut self, name: &str) -> Result<(), TaskError> {
+        let refused = |reason: String| TaskError::Task {
+            file: name.into(),
+            reason,
+        };
+        let text = Generated::parse(name).map_err(refused)?.yaml();
+        let raw = RawConfig::of_text(&text, Path::new(name))?;
+        let node = self.task(&raw, &[])?;
+        self.selection.roots.extend(node);
+        Ok(())
+    }
+
     /// A task file by its path. The names of its folder are at hand for a group's members.
     fn root_file(&mut self, path: &Path) -> Result<(), TaskError> {
         let raw = self.loader.load(path)?;
@@ -285,7 +374,7 @@ impl TreeBuilder<'_> {
         if raw.value("group").is_some() {
             // The library's own names go before those of the folder.
             let mut names = Names::default();
-            names.add(index::scan(folder)?);
+            names.add(index::scan(folder)?.defined);
             names
                 .entries
                 .extend(std::mem::take(&mut self.names.entries));
@@ -311,21 +400,30 @@ impl TreeBuilder<'_> {
     /// A folder: its groups, and its tasks that are in none of them.
     fn root_folder(&mut self, path: &Path) -> Result<(), TaskError> {
         let found = index::scan(path)?;
-        if found.is_empty() {
+        if found.defined.is_empty() && found.unreadable.is_empty() {
             return Err(TaskError::Read {
                 file: path.display().to_string(),
                 reason: "holds no task file".into(),
             });
         }
+        // Those with a name are refused when it is looked up.
+        for (file, reason) in found.unreadable {
+            if found.defined.iter().all(|d| d.file != file) {
+                self.leave_out(&file.display().to_string(), reason)?;
+            }
+        }
         let mut own = Names::default();
-        own.add(found);
+        own.add(found.defined);
         self.names.entries.extend(own.entries.clone());
         for (tag, tasks) in own.tags {
             self.names.tags.entry(tag).or_default().extend(tasks);
         }
         let mut groups = Vec::new();
         for (name, _) in own.entries.iter().filter(|(_, e)| e.kind == Kind::Group) {
-            groups.extend(self.named(name, &[], &mut Vec::new())?);
+            match self.named(name, &[], &mut Vec::new()) {
+                Ok(nodes) => groups.extend(nodes),
+                Err(reason) => self.leave_out(name, reason)?,
+            }
         }
         let mut inside = BTreeSet::new();
         groups.iter().for_each(|g| members(g, &mut inside));
@@ -336,7 +434,7 @@ impl TreeBuilder<'_> {
             .iter()
             .filter(|(n, e)| e.kind == Kind::Task && !inside.contains(*n))
         {
-            self.push(name)?;
+            self.push_member(name)?;
         }
         Ok(())
     }
@@ -349,9 +447,26 @@ impl TreeBuilder<'_> {
         chain: &mut Vec<String>,
     ) -> Result<Vec<Node>, TaskError> {
         if let Some(entry) = self.names.entries.get(name).cloned() {
-            let raw = self.loader.load(&entry.file)?;
+            if self.mode == Mode::Names && (entry.kind == Kind::Task || self.sound.contains(name)) {
+                return Ok(Vec::new());
+            }
+            let raw = match self.loader.load(&entry.file) {
+                Ok(raw) => raw,
+                // A group stands or falls with its tasks; a member of it that is no YAML is
+                // left out like one that cannot be run.
+                Err(reason) if entry.kind == Kind::Task && !chain.is_empty() => {
+                    return self.leave_out(name, reason).map(|()| Vec::new());
+                }
+                Err(reason) => return Err(reason),
+            };
             return match entry.kind {
-                Kind::Group => Ok(vec![Node::Group(self.group(name, &raw, overrides, chain)?)]),
+                Kind::Group => {
+                    let group = self.group(name, &raw, overrides, chain)?;
+                    if self.mode == Mode::Names {
+                        self.sound.insert(name.to_string());
+                    }
+                    Ok(vec![Node::Group(group)])
+                }
                 Kind::Task => Ok(self.task(&raw, overrides)?.into_iter().collect()),
             };
         }
@@ -364,18 +479,19 @@ impl TreeBuilder<'_> {
     }
 
     fn task(&mut self, raw: &RawConfig, overrides: &[RawField]) -> Result<Option<Node>, TaskError> {
+        if self.mode == Mode::Names {
+            return Ok(None);
+        }
         let mut raw = raw.clone();
         raw.override_with(overrides);
         match TaskConfig::from_raw(&raw) {
             Ok(config) => Ok(Some(Node::Task(Arc::new(config)))),
-            Err(reason) if self.leave_out => {
+            Err(reason) => {
                 let name = raw
                     .value("task")
                     .map_or_else(|| raw.file.display().to_string(), Yaml::key_text);
-                self.selection.left_out.push((name, reason));
-                Ok(None)
+                self.leave_out(&name, reason).map(|()| None)
             }
-            Err(reason) => Err(reason),
         }
     }
 
@@ -396,6 +512,7 @@ impl TreeBuilder<'_> {
             ));
         }
         chain.push(name.to_string());
+        let n_left_out = self.selection.left_out.len();
         // What is not the group's own is handed to every task; what the caller hands down goes before it.
         let mut handed: RawConfig = RawConfig {
             file: raw.file.clone(),
@@ -440,6 +557,10 @@ impl TreeBuilder<'_> {
                 .and_then(|m| m.get("version"))
                 .map(Yaml::key_text),
             children,
+            left_out: self.selection.left_out[n_left_out..]
+                .iter()
+                .map(|(name, _)| name.clone())
+                .collect(),
         })
     }
 
@@ -452,6 +573,16 @@ impl TreeBuilder<'_> {
         chain: &mut Vec<String>,
     ) -> Result<Vec<Node>, TaskError> {
         let line = raw.field("task").map_or(1, |f| f.line);
+        self.n_members += 1;
+        if self.n_members > MAX_MEMBERS {
+            return Err(at(
+                &raw.file,
+                line,
+                format!(
+                    "groups within groups come to more than {MAX_MEMBERS} members; name each once"
+                ),
+            ));
+        }
         let Some(own) = RawConfig::inline(item, &raw.file) else {
             let Yaml::Str(name) = item else {
                 return Err(at(
@@ -460,7 +591,7 @@ impl TreeBuilder<'_> {
                     format!("task: a member is a name or a map, found {}", item.kind()),
                 ));
             };
-            if !self.names.all().contains(&**name) {
+            if !self.names.has(name) {
                 let hint = did_you_mean(name, self.names.all());
                 return Err(at(
                     &raw.file,
@@ -499,7 +630,7 @@ impl TreeBuilder<'_> {
             file: raw.file.clone(),
             fields: handed.to_vec(),
         };
-        if self.names.all().contains(name.as_str()) {
+        if self.names.has(&name) {
             let settings = own.fields.iter().filter(|f| &*f.key != "task").cloned();
             merged.override_with(&settings.collect::<Vec<_>>());
             return self.named(&name, &merged.fields, chain);
@@ -582,9 +713,9 @@ fn aggregate(raw: &RawConfig) -> Result<Vec<AggregateMetric>, TaskError> {
                 ("filter_list", Yaml::Str(name)) => out.filters = Some(vec![name.to_string()]),
                 ("weight_by_size", Yaml::Bool(b)) => out.weight_by_size = *b,
                 ("aggregation", Yaml::Str(how)) if &**how == "mean" => {}
-                ("aggregation", Yaml::Function(f)) => {
+                (_, Yaml::Function(f)) => {
                     return Err(Refusal::NeedsPython {
-                        key: format!("{KEY}.aggregation"),
+                        key: format!("{KEY}.{key}"),
                         function: f.name.to_string(),
                         file: field.file.display().to_string(),
                         line: f.line,
@@ -797,5 +928,70 @@ mod tests {
             error.contains("chosen twice with different settings"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn files_that_are_not_yaml_are_named_and_cost_themselves_alone() {
+        let base = "dataset_path: json\ntest_split: test\n";
+        let dir = folder(&[
+            ("a.yaml", &format!("task: a\n{base}")),
+            ("broken.yaml", "task: broken\nmetric_list: [1,\n"),
+            ("nameless.yaml", "task: \"never ends\n"),
+            ("lost.yaml", "include: gone\ntask: lost\n"),
+            ("g.yaml", "group: g\ntask: [a, broken]\n"),
+        ]);
+        let library = library(&dir);
+        let lines: Vec<String> = library.unreadable().iter().map(|e| e.to_string()).collect();
+        assert_eq!(lines.len(), 3, "{lines:?}");
+        assert!(lines[0].contains("broken.yaml:3: "), "{lines:?}");
+        assert!(
+            lines[1].contains("lost.yaml:1: include 'gone'"),
+            "{lines:?}"
+        );
+        assert!(lines[2].contains("nameless.yaml:"), "{lines:?}");
+
+        let reason = |wanted: &str| library.select(&[wanted]).expect_err("refused").to_string();
+        assert_eq!(reason("broken"), lines[0]);
+        assert_eq!(reason("lost"), lines[1]);
+
+        let path = dir.path().display().to_string();
+        let selection = Library::default().select_runnable(&[path]).expect("chosen");
+        assert_eq!(names(&selection), ["a"]);
+        let mut left_out: Vec<String> = selection
+            .left_out
+            .iter()
+            .map(|(_, e)| e.to_string())
+            .collect();
+        left_out.sort();
+        // By the group and by the folder.
+        left_out.dedup();
+        assert_eq!(left_out, lines);
+        let Node::Group(g) = &selection.roots[0] else {
+            panic!("no group")
+        };
+        assert_eq!(g.left_out, ["broken"]);
+    }
+
+    #[test]
+    fn groups_that_multiply_are_stopped() {
+        let mut files = vec![(
+            "t.yaml".to_string(),
+            "task: t\ndataset_path: json\ntest_split: test\n".to_string(),
+        )];
+        for i in 0..20 {
+            let next = match i {
+                19 => "t".to_string(),
+                _ => format!("g{}", i + 1),
+            };
+            let text = format!("group: g{i}\ntask: [{next}, {next}]\n");
+            files.push((format!("g{i}.yaml"), text));
+        }
+        let files: Vec<(&str, &str)> = files.iter().map(|(n, t)| (&**n, &**t)).collect();
+        let dir = folder(&files);
+        let error = library(&dir)
+            .select_runnable(&["g0"])
+            .expect_err("refused")
+            .to_string();
+        assert!(error.contains("more than 200000 members"), "{error}");
     }
 }

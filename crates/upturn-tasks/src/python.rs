@@ -6,7 +6,8 @@
 use std::fmt::Write as _;
 
 use serde_json::{Map, Number, Value};
-pub use upturn_metrics::{float_repr as float, is_space};
+pub use upturn_metrics::{is_space, write_repr as write_str_repr};
+pub use upturn_types::python_float as float;
 
 /// Deepest nesting read back.
 const MAX_DEPTH: usize = 64;
@@ -65,54 +66,6 @@ fn write_number(out: &mut String, number: &Number) {
     } else {
         out.push_str(&float(number.as_f64().unwrap_or(f64::NAN)));
     }
-}
-
-/// `repr` of a string: single quotes unless it holds those and no double ones;
-/// what Python calls unprintable is escaped.
-pub fn write_str_repr(out: &mut String, text: &str) {
-    let quote = if text.contains('\'') && !text.contains('"') {
-        '"'
-    } else {
-        '\''
-    };
-    out.push(quote);
-    for c in text.chars() {
-        match c {
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if c == quote => {
-                out.push('\\');
-                out.push(c);
-            }
-            ' '..='~' => out.push(c),
-            c if is_printable(c) => out.push(c),
-            c => {
-                let code = c as u32;
-                let _ = match code {
-                    0..=0xff => write!(out, "\\x{code:02x}"),
-                    0x100..=0xffff => write!(out, "\\u{code:04x}"),
-                    _ => write!(out, "\\U{code:08x}"),
-                };
-            }
-        }
-    }
-    out.push(quote);
-}
-
-/// Whether Python prints a non-ASCII character as itself. Separators, controls,
-/// format characters, private use and surrogates are escaped; unassigned code
-/// points are taken as printable here, though Python escapes them.
-fn is_printable(c: char) -> bool {
-    let code = c as u32;
-    !(c.is_control()
-        || (c.is_whitespace() && c != ' ')
-        || matches!(code,
-            0xad | 0x600..=0x605 | 0x61c | 0x6dd | 0x70f | 0x890..=0x891 | 0x8e2 | 0x180e
-            | 0x200b..=0x200f | 0x202a..=0x202e | 0x2060..=0x206f | 0xe000..=0xf8ff | 0xfeff
-            | 0xfff9..=0xfffb | 0x110bd | 0x110cd | 0x1bca0..=0x1bca3 | 0x1d173..=0x1d17a
-            | 0xe0001 | 0xe0020..=0xe007f | 0xf0000..=0x10ffff))
 }
 
 /// `json.dumps(value, indent=2, ensure_ascii=False)`.

@@ -68,6 +68,21 @@ impl RawConfig {
         over.iter().for_each(|field| self.set(field.clone()));
     }
 
+    /// The keys of a text that stands in no file; `file` is what messages call it.
+    ///
+    /// # Errors
+    /// When it is no YAML map.
+    pub fn of_text(text: &str, file: &Path) -> Result<RawConfig, TaskError> {
+        let yaml = yaml::parse(text).map_err(|e| at(file, e.line, e.reason))?;
+        RawConfig::inline(&yaml, &file.into()).ok_or_else(|| {
+            at(
+                file,
+                1,
+                format!("expected a map of keys, found {}", yaml.kind()),
+            )
+        })
+    }
+
     /// The keys of a map that stands in a file (an inline task or group).
     #[must_use]
     pub fn inline(value: &Yaml, file: &Arc<Path>) -> Option<RawConfig> {
@@ -221,7 +236,8 @@ pub(crate) fn at(path: &Path, line: usize, reason: impl Into<String>) -> TaskErr
     }
 }
 
-fn read(path: &Path) -> Result<String, TaskError> {
+/// A task file's text.
+pub(crate) fn read(path: &Path) -> Result<String, TaskError> {
     let fail = |reason: String| TaskError::Read {
         file: path.display().to_string(),
         reason,

@@ -181,7 +181,7 @@ fn data_that_is_not_there_or_too_small_is_named() {
         ),
         (
             &format!("{BASE}output_type: multiple_choice\ndoc_to_choice: [yes, no]\n"),
-            "a choice is True, not text; put quotes round it",
+            "a choice is True, not text in item 0 of split test; put quotes round it",
         ),
         (
             &format!("{BASE}description: '{{{{oops}}}}'\n"),

@@ -15,6 +15,7 @@ mod diagnostic;
 mod evidence;
 mod lm;
 mod measurement;
+mod python_float;
 mod sample;
 mod scale;
 mod verdict;
@@ -34,6 +35,7 @@ pub use lm::{
     LanguageModel, LmError, Loglikelihood, LoglikelihoodRequest, RollingRequest, Work,
 };
 pub use measurement::{Known, Measurement, Text, flag};
+pub use python_float::python_float;
 pub use sample::{ChoiceScore, Sample, TargetScore};
 pub use scale::{Axis, Scale};
 pub use verdict::{

@@ -114,6 +114,23 @@ pub fn catalog(models: &[PathBuf], tasks: &[PathBuf]) -> Result<Catalog, Failure
 }
 
 impl Inputs {
+    /// These inputs, whole, with the built-in catalogue.
+    pub fn of(inputs: Vec<String>) -> Self {
+        Inputs {
+            inputs,
+            map: None,
+            models: Vec::new(),
+            tasks: Vec::new(),
+            family: Vec::new(),
+            task: Vec::new(),
+            method: Vec::new(),
+            metric: Vec::new(),
+            shots: None,
+            max_line_mib: 64,
+            verbose: false,
+        }
+    }
+
     /// Reads everything, filtered; messages are in the import, not yet shown.
     pub fn read(&self) -> Result<Import, Failure> {
         let catalog = catalog(&self.models, &self.tasks)?;

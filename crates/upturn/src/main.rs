@@ -5,6 +5,7 @@ mod datasets;
 mod exit;
 mod inputs;
 mod output;
+mod texts;
 
 use std::process::ExitCode;
 
@@ -20,10 +21,14 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run a study: train or load families, evaluate what is missing, analyse, report
+    Run(commands::run::Args),
     /// Give verdicts on results that exist: which abilities emerge, where, how sure that is
     Analyze(commands::analyze::Args),
     /// Evaluate models on tasks in lm-evaluation-harness form, from where the last run stopped
     Eval(Box<commands::eval::Args>),
+    /// Train a ladder: a family of language models at rising scale, from nothing
+    Train(commands::train::Args),
     /// Convert results of any known format to one table of measurements
     Import(commands::import::Args),
     /// Draw chosen curves as an SVG or PNG figure
@@ -44,8 +49,10 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Run(args) => commands::run::run(&args),
         Command::Analyze(args) => commands::analyze::run(&args),
         Command::Eval(args) => commands::eval::run(&args),
+        Command::Train(args) => commands::train::run(&args),
         Command::Import(args) => commands::import::run(&args),
         Command::Plot(args) => commands::plot::run(&args),
         Command::Report(args) => commands::report::run(&args),

@@ -1,5 +1,6 @@
 //! Where text goes: results to stdout, everything else to stderr.
 
+use std::cell::RefCell;
 use std::io::{IsTerminal, Write};
 
 use upturn_report::TextOptions;
@@ -23,8 +24,30 @@ const WIDTH_MAX: usize = 200;
 /// Width without a terminal.
 const WIDTH_PIPE: usize = 140;
 
+thread_local! {
+    /// Messages of this thread, while they are kept from the terminal.
+    static CAPTURED: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
+}
+
+/// Runs a command whose results and messages are not for the terminal: its messages are
+/// returned, its results are dropped. Only what this thread says is kept.
+pub fn captured<R>(command: impl FnOnce() -> R) -> (R, Vec<String>) {
+    CAPTURED.with(|c| c.replace(Some(Vec::new())));
+    let result = command();
+    let lines = CAPTURED.with(|c| c.replace(None)).unwrap_or_default();
+    (result, lines)
+}
+
+/// Whether results and messages of this thread are kept from the terminal.
+pub fn is_captured() -> bool {
+    CAPTURED.with(|c| c.borrow().is_some())
+}
+
 /// Prints a result to stdout. A closed pipe (`upturn … | head`) ends quietly; a full disk does not.
 pub fn print(text: &str) -> Result<(), Failure> {
+    if is_captured() {
+        return Ok(());
+    }
     let mut out = std::io::stdout().lock();
     let end: &[u8] = if text.ends_with('\n') { b"" } else { b"\n" };
     let written = out
@@ -42,6 +65,16 @@ pub fn print(text: &str) -> Result<(), Failure> {
 
 /// Prints a message to stderr.
 pub fn note(text: &str) {
+    let kept = CAPTURED.with(|c| match c.borrow_mut().as_mut() {
+        Some(lines) => {
+            lines.push(text.to_owned());
+            true
+        }
+        None => false,
+    });
+    if kept {
+        return;
+    }
     let _closed = writeln!(std::io::stderr().lock(), "{text}");
 }
 

@@ -60,6 +60,12 @@ fn scores_equal_those_of_the_harness_and_feed_an_analysis() {
         }
     };
     equal();
+    // What is there is not written again.
+    let before = all_bytes(&out.path().join("lm-eval"), &[]);
+    let kept = run();
+    assert_eq!(all_bytes(&out.path().join("lm-eval"), &[]), before);
+    let said = stderr(&kept);
+    assert_eq!(said.matches("none were written again").count(), 1, "{said}");
     // From cells that are kept, the same files are made.
     fs::remove_dir_all(out.path().join("lm-eval")).expect("removed");
     let kept = run();
@@ -99,8 +105,8 @@ fn a_second_run_keeps_what_is_there_and_renews_what_is_said_of_the_model() {
     let before = all_bytes(out.path(), &[]);
     assert_eq!(
         before.len(),
-        4 + 4 + 1 + 1 + 1,
-        "cells, samples, a group, the table, the lock"
+        4 + 4 + 1 + 1 + 1 + 1,
+        "cells, samples, a group, the table, the lock, whose cells they are"
     );
 
     let second = eval(&pack(), out.path(), &model);
@@ -228,7 +234,34 @@ fn what_is_wrong_on_the_command_line_is_said_before_anything_runs() {
             vec!["--parity", "lm-eval", "--fewshot", "fixed"],
             "cannot be used with",
         ),
-        (vec!["--kv-memory", "lots"], "'lots' is no size"),
+        (
+            vec!["--kv-memory", "lots"],
+            "is no size; expected a number of bytes",
+        ),
+        (
+            vec!["--kv-memory", "99999999TiB"],
+            "is more than any machine has (8 EiB); expected a number of bytes",
+        ),
+        (
+            vec!["--gen-kwargs", "temperature=hot"],
+            "temperature is not a number, but hot",
+        ),
+        (
+            vec!["--gen-kwargs", "until=[\"x\""],
+            "until: the [ in its value has no end",
+        ),
+        (
+            vec!["--gen-kwargs", "{\"max_gen_toks\": 0}"],
+            "--gen-kwargs: max_gen_toks is 0",
+        ),
+        (
+            vec!["--gen-kwargs", "do_sample=true", "temperature=0"],
+            "--gen-kwargs: do_sample with temperature 0",
+        ),
+        (
+            vec!["--revision", "step1000"],
+            "a folder has none: models/gpt2-24x1; leave --revision",
+        ),
         (vec!["--limit", "0"], "from 1"),
         (vec!["--fewshot-as-multiturn"], "--apply-chat-template"),
         (vec!["--include-path", "no-such-folder"], "no-such-folder"),
@@ -251,6 +284,184 @@ fn what_is_wrong_on_the_command_line_is_said_before_anything_runs() {
         );
         assert!(!out.exists());
     }
+}
+
+/// A copy of a model of the pack.
+fn copy_model(name: &str, to: &Path) {
+    fs::create_dir_all(to).expect("folder");
+    let files = fs::read_dir(pack().join("models").join(name)).expect("fixture");
+    for file in files.flatten() {
+        fs::copy(file.path(), to.join(file.file_name())).expect("copied");
+    }
+}
+
+#[test]
+fn another_model_of_the_same_name_keeps_results_of_its_own() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let (a, b) = (dir.path().join("a/model"), dir.path().join("b/model"));
+    copy_model("gpt2-24x1", &a);
+    copy_model("llama-24x1", &b);
+    let out = dir.path().join("out");
+    let run = |models: &[&Path]| {
+        let done = upturn(&pack())
+            .args(["eval", "--tasks", "tasks/up_ending.yaml", "--json"])
+            .args(["--lm-eval-output", "--model"])
+            .args(models)
+            .arg("--out")
+            .arg(&out)
+            .output()
+            .expect("runs");
+        assert_eq!(done.status.code(), Some(0), "{}", stderr(&done));
+        let names: Vec<(String, String)> = cells(&summary(&done))
+            .iter()
+            .map(|c| {
+                let word = |key: &str| c[key].as_str().expect("text").to_owned();
+                (word("model"), word("status"))
+            })
+            .collect();
+        (names, stderr(&done))
+    };
+    let of = |all: &[(&str, &str)]| -> Vec<(String, String)> {
+        all.iter()
+            .map(|(model, status)| ((*model).to_owned(), (*status).to_owned()))
+            .collect()
+    };
+    assert_eq!(run(&[&a]).0, of(&[("model", "done")]));
+    let first = all_bytes(&out.join("cells/model"), &[]);
+    let (names, said) = run(&[&b]);
+    assert_eq!(names, of(&[("b/model", "done")]));
+    assert!(
+        said.contains("holds another model called 'model'"),
+        "{said}"
+    );
+    assert_eq!(all_bytes(&out.join("cells/model"), &[]), first);
+    for kind in ["cells", "samples", "lm-eval"] {
+        for name in ["model", "b__model"] {
+            assert!(out.join(kind).join(name).is_dir(), "{kind}/{name}");
+        }
+    }
+    // Each finds its own again, alone or in company, and nothing changes.
+    let before = all_bytes(&out, &[]);
+    assert_eq!(run(&[&b]).0, of(&[("b/model", "kept")]));
+    assert_eq!(run(&[&a]).0, of(&[("model", "kept")]));
+    let both = of(&[("model", "kept"), ("b/model", "kept")]);
+    assert_eq!(run(&[&a, &b]).0, both);
+    assert_eq!(all_bytes(&out, &[]), before);
+
+    // They are two points of the table.
+    let analysis = upturn(&out)
+        .args(["analyze", ".", "--json"])
+        .output()
+        .expect("runs");
+    assert_eq!(analysis.status.code(), Some(0), "{}", stderr(&analysis));
+
+    // Other weights in the same folder are another model too, and none is lost.
+    fs::remove_dir_all(&a).expect("removed");
+    copy_model("llama-24x1", &a);
+    let config = fs::read_to_string(a.join("config.json")).expect("a configuration");
+    fs::write(a.join("config.json"), format!("{config}\n")).expect("written");
+    assert_eq!(run(&[&a]).0, of(&[("a/model", "done")]));
+    assert_eq!(all_bytes(&out.join("cells/model"), &[]), first);
+}
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn results_in_bfloat16_are_kept_apart() {
+    let out = tempfile::tempdir().expect("temporary folder");
+    let model = ["--model", "models/gpt2-24x1", "--json"];
+    let done = eval(&pack(), out.path(), &model);
+    assert_eq!(done.status.code(), Some(0), "{}", stderr(&done));
+    let before = all_bytes(&out.path().join("cells/gpt2-24x1"), &[]);
+    let other = eval(
+        &pack(),
+        out.path(),
+        &[&model[..], &["--dtype", "bfloat16"]].concat(),
+    );
+    if std::is_x86_feature_detected!("avx512bf16") {
+        assert_eq!(other.status.code(), Some(0), "{}", stderr(&other));
+        let found = &summary(&other)["models"][0];
+        assert_eq!(found["model"], "gpt2-24x1@bf16");
+        assert_eq!(found["family"], "gpt2");
+        assert!(out.path().join("cells/gpt2-24x1@bf16").is_dir());
+    } else {
+        assert_eq!(other.status.code(), Some(3), "{}", stderr(&other));
+    }
+    assert_eq!(all_bytes(&out.path().join("cells/gpt2-24x1"), &[]), before);
+}
+
+#[test]
+fn a_model_with_nothing_but_refusals_is_a_document_all_the_same() {
+    let out = tempfile::tempdir().expect("temporary folder");
+    let run = |more: &[&str]| {
+        let output = eval(&pack(), &out.path().join("out"), more);
+        assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+        let refused = summary(&output)["refused"].clone();
+        assert_eq!(refused.as_array().map(Vec::len), Some(1), "{refused}");
+        refused[0].as_str().expect("text").to_owned()
+    };
+    let lost = ["--model", "models/gpt2-24x2", "--json"];
+    let wanted = "no such folder: models/gpt2-24x2; did you mean models/gpt2-24x1? ";
+    assert!(run(&lost).starts_with(wanted), "{}", run(&lost));
+    let empty = tempfile::tempdir().expect("temporary folder");
+    let empty = empty.path().display().to_string();
+    for more in [&["--json"][..], &["--json", "--dry-run"]] {
+        let line = run(&[&["--model", &empty][..], more].concat());
+        assert!(line.contains("config.json"), "{line}");
+    }
+}
+
+#[test]
+fn settings_of_generation_are_read_as_the_harness_reads_them() {
+    let out = tempfile::tempdir().expect("temporary folder");
+    let run = |name: &str, more: &[&str]| {
+        let done = upturn(&pack())
+            .args(["eval", "--tasks", "tasks/up_rewrite.yaml", "--json"])
+            .args([
+                "--model",
+                "models/gpt2-24x1",
+                "--limit",
+                "2",
+                "--lm-eval-output",
+            ])
+            .arg("--out")
+            .arg(out.path().join(name))
+            .args(more)
+            .output()
+            .expect("runs");
+        assert_eq!(done.status.code(), Some(0), "{}", stderr(&done));
+        let key = cells(&summary(&done))[0]["key"].clone();
+        (key, stderr(&done))
+    };
+    let list = run(
+        "list",
+        &["--gen-kwargs", r#"until=["\n","."],max_gen_toks=3"#],
+    );
+    let several = run(
+        "several",
+        &["--gen-kwargs", "max_gen_toks=3", r#"until=["\n","."]"#],
+    );
+    let json = run(
+        "json",
+        &[
+            "--gen-kwargs",
+            r#"{"max_gen_toks": 3, "until": ["\n", "."]}"#,
+        ],
+    );
+    let other = run("other", &["--gen-kwargs", r#"until=["\n"],max_gen_toks=3"#]);
+    assert_eq!(list.0, several.0);
+    assert_eq!(list.0, json.0);
+    assert_ne!(list.0, other.0);
+
+    let warm = ["--gen-kwargs", "temperature=0.7,num_beams=2"];
+    let said = run("warm", &warm).1;
+    assert_eq!(
+        said.matches("temperature 0.7 has no effect").count(),
+        1,
+        "{said}"
+    );
+    assert_eq!(said.matches("num_beams").count(), 1, "{said}");
+    let parity = run("parity", &[&warm[..], &["--parity", "lm-eval"]].concat()).1;
+    assert!(!parity.contains("temperature 0.7"), "{parity}");
 }
 
 #[test]
@@ -286,6 +497,18 @@ fn task_files_are_checked() {
         (&1.into(), &1.into(), &1.into())
     );
     assert_eq!(mixed["listed"][1]["why"], "process_docs: utils.f");
+    fs::write(dir.path().join("d.yaml"), "group: d\ntask: [lost]\n").expect("written");
+    fs::write(dir.path().join("e.yaml"), "group: e\ntask: [e]\n").expect("written");
+    let groups = check(&[]);
+    let text = String::from_utf8_lossy(&groups.stdout).into_owned();
+    assert!(
+        text.contains("d.yaml:2: group 'd' names 'lost', which is no task"),
+        "{text}"
+    );
+    assert!(
+        text.contains("e.yaml:2: the group goes round in a circle: e -> e"),
+        "{text}"
+    );
     let nothing = upturn(dir.path())
         .args(["tasks", "check", "no-such"])
         .output()

@@ -225,3 +225,124 @@ fn what_is_sound_goes_on_beside_what_is_not() {
         "{lines:?}"
     );
 }
+
+/// The lines that begin like this.
+fn of_kind<'l>(lines: &'l [String], kind: &str) -> Vec<&'l String> {
+    lines.iter().filter(|l| l.starts_with(kind)).collect()
+}
+
+#[test]
+fn a_file_that_is_not_yaml_is_named() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let folder = dir.path().join("tasks");
+    fs::create_dir(&folder).expect("folder");
+    task(&folder, "sound", CHOICES, &rows(3));
+    fs::write(
+        folder.join("broken.yaml"),
+        "task: broken\ntest_split: test\nmetric_list: [1,\n",
+    )
+    .expect("written");
+    fs::write(folder.join("part.yaml"), "tag: \"x\n").expect("written");
+    let run = |tasks: &str, more: &[&str]| {
+        let output = upturn(dir.path())
+            .args(["eval", "--tasks", tasks, "--train-tokens", "1000"])
+            .arg("--model")
+            .arg(pack().join("models/gpt2-24x1"))
+            .arg("--out")
+            .arg(dir.path().join("out"))
+            .args(more)
+            .output()
+            .expect("runs");
+        let lines: Vec<String> = stderr(&output).lines().map(str::to_owned).collect();
+        (output.status.code(), lines)
+    };
+    let include = ["--include-path", "tasks"];
+
+    let (code, lines) = run("sound", &include);
+    assert_eq!(code, Some(0), "{lines:?}");
+    let warnings = of_kind(&lines, "warning: ");
+    assert_eq!(warnings.len(), 2, "{lines:?}");
+    assert!(
+        warnings[0].contains("tasks/broken.yaml:4: not YAML"),
+        "{lines:?}"
+    );
+    assert!(warnings[1].contains("tasks/part.yaml:"), "{lines:?}");
+
+    let (code, lines) = run("broken", &include);
+    assert_eq!(code, Some(3), "{lines:?}");
+    let errors = of_kind(&lines, "error: ");
+    assert_eq!(errors.len(), 1, "{lines:?}");
+    assert!(
+        errors[0].contains("tasks/broken.yaml:4: not YAML"),
+        "{lines:?}"
+    );
+    assert_eq!(of_kind(&lines, "warning: ").len(), 1, "{lines:?}");
+
+    // The folder as a whole was asked for.
+    let (code, lines) = run("tasks", &[]);
+    assert_eq!(code, Some(4), "{lines:?}");
+    assert_eq!(of_kind(&lines, "error: ").len(), 2, "{lines:?}");
+    assert!(lines.iter().any(|l| l.contains("sound: kept")), "{lines:?}");
+}
+
+#[test]
+fn what_holds_for_several_tasks_is_said_once() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let dir = dir.path();
+    for name in ["a", "b", "c", "d", "e", "f"] {
+        let yaml = format!("task: {name}\ndataset_path: no/such-data\ntest_split: test\n{CHOICES}");
+        fs::write(dir.join(format!("{name}.yaml")), yaml).expect("written");
+    }
+    let model = pack().join("models/gpt2-24x1");
+    refused(
+        dir,
+        &model,
+        "a.yaml,b.yaml,c.yaml,d.yaml,e.yaml,f.yaml",
+        &["6 tasks (a, b, c, d and 2 more): ", "no/such-data"],
+    );
+}
+
+#[test]
+fn the_place_stands_with_what_is_wrong_and_the_advice_after_it() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let dir = dir.path();
+    let numbers = rows(2) + "{\"question\": \"x\", \"choices\": [1, 2], \"answer\": 0}\n";
+    task(
+        dir,
+        "numbers",
+        &CHOICES.replace("\"{{choices}}\"", "choices"),
+        &numbers,
+    );
+    refused(
+        dir,
+        &pack().join("models/gpt2-24x1"),
+        "numbers.yaml",
+        &["a choice is 1, not text in item 2 of split test; put quotes round it"],
+    );
+}
+
+#[test]
+fn a_single_choice_is_told_once_and_costs_no_row() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let dir = dir.path();
+    let one = "{\"question\": \"x\", \"choices\": [\"1\"], \"answer\": 0}\n";
+    task(dir, "alone", CHOICES, &one.repeat(3));
+    task(dir, "some", CHOICES, &(rows(3) + one));
+    let (code, lines) = run(
+        dir,
+        &pack().join("models/gpt2-24x1"),
+        "alone.yaml,some.yaml",
+    );
+    assert_eq!(code, Some(0), "{lines:?}");
+    let warnings = of_kind(&lines, "warning: ");
+    assert_eq!(warnings.len(), 2, "{lines:?}");
+    assert!(
+        warnings[0].contains("alone: all 3 items have a single choice")
+            && warnings[0].contains("samples and scores are kept, without chance"),
+        "{lines:?}"
+    );
+    assert!(
+        warnings[1].contains("some: 1 of 4 items have a single choice"),
+        "{lines:?}"
+    );
+}

@@ -13,22 +13,22 @@ const HEADER_MAX: u64 = 100_000_000;
 
 /// One tensor as its header describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Info {
+pub(crate) struct Info {
     /// Element type as written, for example `BF16`.
-    pub(super) dtype: String,
+    pub(crate) dtype: String,
     /// Rows first.
-    pub(super) shape: Vec<usize>,
+    pub(crate) shape: Vec<usize>,
     /// Where its bytes lie in the file.
-    pub(super) range: Range<usize>,
+    pub(crate) range: Range<usize>,
 }
 
 /// A file's header.
 #[derive(Debug)]
-pub(super) struct Header {
+pub(crate) struct Header {
     /// Tensors by name.
-    pub(super) tensors: BTreeMap<String, Info>,
+    pub(crate) tensors: BTreeMap<String, Info>,
     /// Bytes before the first tensor.
-    pub(super) len: usize,
+    pub(crate) len: usize,
 }
 
 /// Bits of an element of the types that the format knows.
@@ -49,7 +49,7 @@ fn bits(dtype: &str) -> Option<usize> {
 ///
 /// # Errors
 /// Where the header is not one, or describes bytes that the file does not have.
-pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<Header, ModelError> {
+pub(crate) fn read(path: &Path, bytes: &[u8]) -> Result<Header, ModelError> {
     let fail = |message: String| ModelError::file(path, message);
     let garbage = |what: &str| {
         fail(format!(

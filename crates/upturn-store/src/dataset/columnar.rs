@@ -45,7 +45,7 @@ fn read_batches(path: &Path, rows: &mut Vec<Row>) -> Result<(), StoreError> {
     for batch in reader {
         let batch = batch.map_err(|e| {
             let hint = if e.to_string().contains("Disabled feature") {
-                "; write it again with the compression snappy, gzip or none"
+                "; write it again with the compression zstd, snappy, gzip or none"
             } else {
                 ""
             };

@@ -124,4 +124,8 @@ table = pa.table(
 for name, compression in (("types.parquet", "snappy"), ("gzip.parquet", "gzip")):
     pq.write_table(table, HERE / name, compression=compression, row_group_size=1)
     expect_rows(name, table.to_pylist())
-pq.write_table(table.select(["i8"]), HERE / "zstd.parquet", compression="zstd")
+few = table.select(["i8", "text", "list", "struct"])
+for compression in ("zstd", "lz4", "brotli"):
+    name = f"{compression}.parquet"
+    pq.write_table(few, HERE / name, compression=compression)
+    expect_rows(name, few.to_pylist())

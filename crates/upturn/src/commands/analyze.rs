@@ -249,7 +249,7 @@ pub fn no_such_task(pattern: &str, analysis: &Analysis) -> String {
 }
 
 /// Writes the files of an analysis. Each appears whole or not at all.
-fn output_files(
+pub fn output_files(
     dir: &Path,
     analysis: &Analysis,
     measurements: &[upturn_types::Measurement],

@@ -3,62 +3,48 @@
 mod args;
 mod cells;
 mod dry_run;
+mod gen_kwargs;
 mod groups;
 mod guard;
 mod lm_eval;
 mod memory;
+mod messages;
 mod models;
+mod owner;
 mod progress;
+mod remarks;
+mod select;
+mod summary;
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
-use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use serde::Serialize;
 use upturn_catalog::Catalog;
 use upturn_engine::Model;
 use upturn_engine::error::ModelError;
-use upturn_eval::{EvalOptions, GroupScore, MetricScore};
+use upturn_eval::{EvalOptions, GroupScore};
 use upturn_store::lm_eval_write::TaskResults;
-use upturn_tasks::{Library, OutputType, Selection, Task};
-use upturn_types::{Flow, LanguageModel, Measurement, Work};
+use upturn_tasks::{Selection, Task};
+use upturn_types::{Flow, LanguageModel, Measurement};
 
 pub use self::args::Args;
 use self::cells::{Cell, CellFault, CellFile, CellPaths, Job};
 use self::guard::Guard;
-use self::models::{Found, Identity, IdentitySummary, Told, TrainTokens, safe_name};
-use self::progress::{CellProgress, Stop};
+use self::messages::{Gathered, Refusals, listed, warn};
+use self::models::{Found, Identity, IdentitySummary, Told, TrainTokens};
+use self::progress::CellProgress;
+pub use self::progress::Stop;
+use self::remarks::{CellRemarks, one_choice};
+use self::select::{check_words, find_models, load_tasks, select};
+use self::summary::{CellSummary, GroupSummary, ModelSummary};
 use self::table::{ResultTable, thousands};
-use crate::datasets::FileDatasets;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::inputs;
 use crate::output::{self, Color};
 
 /// The table of all cells, in the output folder.
 const MEASUREMENTS: &str = "measurements.parquet";
-
-/// Messages about what is refused: each once, on stderr as it comes.
-#[derive(Debug, Default)]
-struct Refusals {
-    lines: BTreeSet<String>,
-    in_order: Vec<String>,
-}
-
-impl Refusals {
-    fn add(&mut self, message: String) {
-        let line = message.replace(['\n', '\r'], " ");
-        if self.lines.insert(line.clone()) {
-            output::note(&format!("error: {line}"));
-            self.in_order.push(line);
-        }
-    }
-}
-
-fn warn(message: &str) {
-    output::note(&format!("warning: {message}"));
-}
 
 /// Runs the command.
 pub fn run(args: &Args) -> Outcome {
@@ -70,10 +56,12 @@ pub fn run(args: &Args) -> Outcome {
                 Failure::new(Exit::Failed, format!("cannot start {threads} threads: {e}"))
             })?;
     }
+    let words = args.generation_words();
+    check_words(&words)?;
     let stop = Stop::install();
     let catalog = inputs::catalog(&[], &[])?;
     let mut refused = Refusals::default();
-    let models = find_models(args, &mut refused);
+    let models = find_models(args, &mut refused)?;
     if let Some(name) = TrainTokens::without_model(&args.train_tokens, &models)
         && refused.in_order.is_empty()
     {
@@ -84,13 +72,16 @@ pub fn run(args: &Args) -> Outcome {
         )));
     }
     let selection = select(args, &mut refused)?;
-    let tasks = load_tasks(args, &selection, &mut refused);
+    let tasks = load_tasks(args, &selection, &words, &mut refused)?;
     if models.is_empty() || tasks.is_empty() {
         // Where something was refused, its own line says why nothing is left.
-        return match refused.in_order.is_empty() {
-            true => Err(Failure::usage("--tasks names no task")),
-            false => Ok(Exit::NoInput),
-        };
+        if refused.in_order.is_empty() {
+            return Err(Failure::usage("--tasks names no task"));
+        }
+        if args.json {
+            summary::print(&args.out, &[], &refused.in_order)?;
+        }
+        return Ok(Exit::NoInput);
     }
     if args.dry_run {
         return dry_run::run(args, &models, &tasks, refused);
@@ -110,161 +101,20 @@ pub fn run(args: &Args) -> Outcome {
         table: ResultTable::default(),
         summaries: Vec::new(),
         without_tokens: Vec::new(),
+        labels: BTreeSet::new(),
+        one_choice: BTreeSet::new(),
+        n_same_output: 0,
     };
     for model in &models {
         if run.model(model)?.is_break() {
             run.write_measurements()?;
+            if args.json {
+                summary::print(&args.out, &run.summaries, &run.refused.in_order)?;
+            }
             return Ok(Exit::Interrupted);
         }
     }
     run.finish()
-}
-
-/// Resolves every model asked for; what cannot be found is refused by its own line.
-fn find_models(args: &Args, refused: &mut Refusals) -> Vec<Found> {
-    let hub = progress::hub();
-    let mut models = Vec::new();
-    for asked in &args.model {
-        match models::expand(asked, args.revision.as_deref()) {
-            Err(line) => refused.add(line),
-            Ok(names) => {
-                for (name, revision) in names {
-                    match Found::resolve(name, revision, &hub) {
-                        Ok(found) => models.push(found),
-                        Err(line) => refused.add(line),
-                    }
-                }
-            }
-        }
-    }
-    models::make_unique(&mut models);
-    models
-}
-
-/// Chooses tasks; where one name is not known, the others go on.
-fn select(args: &Args, refused: &mut Refusals) -> Result<Selection, Failure> {
-    let library = Library::open(&args.include_path).map_err(Failure::usage)?;
-    for line in library.warnings() {
-        warn(line);
-    }
-    let selection = match library.select_runnable(&args.tasks) {
-        Ok(selection) => selection,
-        Err(_) => {
-            let mut joined = Selection::default();
-            for name in &one_by_one(&args.tasks) {
-                match library.select_runnable(std::slice::from_ref(name)) {
-                    Ok(one) => {
-                        joined.roots.extend(one.roots);
-                        joined.left_out.extend(one.left_out);
-                    }
-                    Err(e) => refused.add(e.to_string()),
-                }
-            }
-            joined
-        }
-    };
-    for (_, reason) in &selection.left_out {
-        refused.add(reason.to_string());
-    }
-    Ok(selection)
-}
-
-/// The names, with every folder as its files: a file that is wrong then costs itself alone.
-fn one_by_one(names: &[String]) -> Vec<String> {
-    names
-        .iter()
-        .flat_map(|name| {
-            let folder = Path::new(name);
-            match folder
-                .is_dir()
-                .then(|| upturn_tasks::index::yaml_files(folder))
-            {
-                Some(Ok(files)) => files
-                    .into_iter()
-                    .filter(|file| {
-                        // Files that define neither a task nor a group are parts of others.
-                        upturn_tasks::index::scan_file(file).is_some()
-                    })
-                    .map(|file| file.display().to_string())
-                    .collect(),
-                _ => vec![name.clone()],
-            }
-        })
-        .collect()
-}
-
-/// Reads the data of the tasks; a task that cannot be loaded is refused by its own line.
-fn load_tasks(args: &Args, selection: &Selection, refused: &mut Refusals) -> Vec<Task> {
-    let datasets = FileDatasets::new(progress::hub());
-    let mut tasks: Vec<Task> = Vec::new();
-    let mut names: BTreeMap<String, String> = BTreeMap::new();
-    for config in selection.tasks() {
-        let file = safe_name(&config.task);
-        if let Some(other) = names.get(&file).filter(|other| **other != config.task) {
-            refused.add(format!(
-                "task '{}' would be written to the files of task '{other}'; rename one of them",
-                config.task
-            ));
-            continue;
-        }
-        names.insert(file, config.task.clone());
-        let mut config = Arc::clone(config);
-        if let Some(words) = &args.gen_kwargs
-            && config.output_type == OutputType::GenerateUntil
-            && let Err(reason) = Arc::make_mut(&mut config).override_generation(words)
-        {
-            refused.add(format!("--gen-kwargs: {reason}"));
-            continue;
-        }
-        for line in &config.warnings {
-            warn(line);
-        }
-        match Task::load(config, &datasets, args.num_fewshot) {
-            Ok(task) => tasks.push(task),
-            Err(e) => refused.add(e.to_string()),
-        }
-    }
-    tasks
-}
-
-/// What the machine summary says of a cell.
-#[derive(Debug, Serialize)]
-struct CellSummary {
-    model: String,
-    task: String,
-    status: &'static str,
-    key: String,
-    n_items: u64,
-    n_resumed: u64,
-    n_truncated: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    work: Option<Work>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    seconds: Option<f64>,
-    scores: Vec<MetricScore>,
-}
-
-#[derive(Debug, Serialize)]
-struct GroupSummary {
-    group: String,
-    n: u64,
-    scores: Vec<MetricScore>,
-}
-
-#[derive(Debug, Serialize)]
-struct ModelSummary {
-    #[serde(flatten)]
-    identity: serde_json::Value,
-    cells: Vec<CellSummary>,
-    groups: Vec<GroupSummary>,
-}
-
-#[derive(Debug, Serialize)]
-struct Summary<'s> {
-    out: String,
-    measurements: String,
-    models: &'s [ModelSummary],
-    refused: &'s [String],
 }
 
 fn load(args: &Args, found: &Found, kv_bytes: u64) -> Result<Model, String> {
@@ -290,6 +140,22 @@ struct Run<'r> {
     table: ResultTable,
     summaries: Vec<ModelSummary>,
     without_tokens: Vec<String>,
+    /// Names of the models so far.
+    labels: BTreeSet<String>,
+    /// What was said of items with a single choice.
+    one_choice: BTreeSet<String>,
+    /// Models whose lm-evaluation-harness files were there already.
+    n_same_output: usize,
+}
+
+/// A model that is being run.
+struct Running<'m> {
+    model: &'m Model,
+    /// Its name in results.
+    label: &'m str,
+    identity: &'m Identity,
+    /// Whether it was said that cells are replaced.
+    said_replaced: std::cell::Cell<bool>,
 }
 
 impl Run<'_> {
@@ -307,6 +173,15 @@ impl Run<'_> {
                 self.refused.add(line);
                 return Ok(Flow::Continue(()));
             }
+        };
+        let found = &match self.own_name(found, &model) {
+            Ok(found) => found,
+            Err(CellFault::Write(line)) => return Err(Failure::new(Exit::Failed, line)),
+            Err(CellFault::Refused(line)) => {
+                self.refused.add(line);
+                return Ok(Flow::Continue(()));
+            }
+            Err(CellFault::Stopped { .. }) => return Ok(Flow::Break(())),
         };
         let told = Told {
             family: self.args.family.as_deref(),
@@ -327,9 +202,17 @@ impl Run<'_> {
         };
         let mut finished: BTreeMap<String, CellFile> = BTreeMap::new();
         let mut theirs: Vec<TaskResults> = Vec::new();
+        let mut remarks = CellRemarks::default();
+        let on = Running {
+            model: &model,
+            label: &found.label,
+            identity: &identity,
+            said_replaced: std::cell::Cell::new(false),
+        };
         for task in self.tasks {
-            match self.cell(&model, &identity, task, &mut theirs) {
+            match self.cell(&on, task, &mut theirs) {
                 Ok((cell, line)) => {
+                    remarks.of(&cell);
                     self.table.cell(&found.label, &cell);
                     summary.cells.push(line);
                     finished.insert(task.config.task.clone(), cell);
@@ -350,6 +233,7 @@ impl Run<'_> {
                 }
             }
         }
+        remarks.say(&found.label, model.max_length());
         let model_facts = &identity.model;
         if !finished.is_empty() && model_facts.tokens.is_none() && model_facts.flops.is_none() {
             self.without_tokens.push(found.label.clone());
@@ -364,8 +248,9 @@ impl Run<'_> {
             });
         }
         if self.args.lm_eval_output && !theirs.is_empty() {
-            lm_eval::Run {
+            let written = lm_eval::Run {
                 model: &model,
+                label: &found.label,
                 dir: &found.dir,
                 tasks: theirs,
                 groups: &groups,
@@ -374,19 +259,30 @@ impl Run<'_> {
                 secs: start.elapsed().as_secs_f64(),
             }
             .write(&self.args.out.join("lm-eval"))?;
+            self.n_same_output += usize::from(!written);
         }
         self.summaries.push(summary);
         Ok(Flow::Continue(()))
     }
 
+    /// The model under a name that no other model has in the output folder.
+    fn own_name(&mut self, found: &Found, model: &Model) -> Result<Found, CellFault> {
+        let (own, note) = owner::named(&self.args.out, found, &model.fingerprint(), &self.labels)?;
+        if let Some(note) = note {
+            output::note(&format!("note: {}: {note}", self.args.out.display()));
+        }
+        self.labels.insert(own.label.clone());
+        Ok(own)
+    }
+
     /// One task on one model.
     fn cell(
         &mut self,
-        model: &Model,
-        identity: &Identity,
+        on: &Running<'_>,
         task: &Task,
         theirs: &mut Vec<TaskResults>,
     ) -> Result<(CellFile, CellSummary), CellFault> {
+        let (model, label) = (on.model, on.label);
         let name = &task.config.task;
         if self.stop.is_asked() {
             return Err(CellFault::Stopped {
@@ -396,17 +292,23 @@ impl Run<'_> {
         }
         let plan = upturn_eval::plan(model, task, &self.options)
             .map_err(|e| CellFault::Refused(e.to_string()))?;
-        let paths =
-            CellPaths::make(&self.args.out, model.name(), name).map_err(CellFault::Write)?;
+        if let Some(line) = one_choice(task, &plan)
+            && self.one_choice.insert(line.clone())
+        {
+            warn(&line);
+        }
+        let paths = CellPaths::make(&self.args.out, label, name).map_err(CellFault::Write)?;
         let job = Job {
             model,
-            identity,
+            label,
+            identity: on.identity,
             task,
             options: &self.options,
             paths: &paths,
+            said_replaced: &on.said_replaced,
         };
         let bar = CellProgress::start(
-            &format!("{} {name}", model.name()),
+            &format!("{label} {name}"),
             plan.items.len(),
             model.work_so_far(),
         );
@@ -422,33 +324,18 @@ impl Run<'_> {
         bar.end();
         let Cell { file, samples, ran } = cell?;
         match &ran {
-            Some(ran) => output::note(&progress::done_line(model.name(), &file, ran)),
+            Some(ran) => output::note(&progress::done_line(label, &file, ran)),
             None => output::note(&format!(
-                "{} {name}: kept, {} items",
-                model.name(),
+                "{label} {name}: kept, {} items",
                 thousands(file.task.n_items)
             )),
-        }
-        if file.n_truncated > 0 {
-            warn(&format!(
-                "{} {name}: the context of {} requests was cut to the model's length of {}",
-                model.name(),
-                thousands(file.n_truncated),
-                model.max_length()
-            ));
-        }
-        for score in &file.not_finite {
-            warn(&format!(
-                "{} {name}: {score} is no finite number and is left out",
-                model.name()
-            ));
         }
         if let (true, Some(samples)) = (self.args.lm_eval_output, &samples) {
             let results = lm_eval::task_results(task, &plan.items, &file, samples);
             theirs.push(results);
         }
         let summary = CellSummary {
-            model: model.name().to_owned(),
+            model: label.to_owned(),
             task: name.clone(),
             status: if ran.is_some() { "done" } else { "kept" },
             key: file.key.clone(),
@@ -470,10 +357,11 @@ impl Run<'_> {
         let roots = &self.selection.roots;
         match groups::write(&self.args.out, &found.label, roots, finished) {
             Ok((whole, partial)) => {
-                for group in partial {
+                if !partial.is_empty() {
                     warn(&format!(
-                        "{} {group}: no score of the group, because some of its tasks have none",
-                        found.label
+                        "{}: no score of a group where one of its tasks has none: {}",
+                        found.label,
+                        listed(&partial)
                     ));
                 }
                 Ok(whole)
@@ -504,11 +392,21 @@ impl Run<'_> {
             return Ok(0);
         }
         let mut good: Vec<Measurement> = Vec::with_capacity(rows.len());
+        let mut bad = Gathered::default();
         for row in rows {
             match upturn_store::validate(&row) {
                 Ok(()) => good.push(row),
-                Err(e) => warn(&e.to_string()),
+                Err(e) => bad.add(
+                    &format!("{} of {} on {}", row.metric, row.model, row.task),
+                    &e.to_string(),
+                ),
             }
+        }
+        for (reason, rows) in bad.into_messages() {
+            warn(&format!(
+                "{reason}; left out of {MEASUREMENTS}: {}",
+                listed(&rows)
+            ));
         }
         upturn_store::write_measurements_parquet(&self.args.out.join(MEASUREMENTS), &good)?;
         Ok(good.len())
@@ -532,16 +430,14 @@ impl Run<'_> {
                 models::SIDECAR
             ));
         }
+        if self.n_same_output > 0 {
+            output::note(&format!(
+                "note: {}: results and samples of the same cells are there already; none were written again",
+                self.args.out.join("lm-eval").display()
+            ));
+        }
         if self.args.json {
-            let summary = Summary {
-                out: self.args.out.display().to_string(),
-                measurements: self.args.out.join(MEASUREMENTS).display().to_string(),
-                models: &self.summaries,
-                refused: &self.refused.in_order,
-            };
-            let text = serde_json::to_string_pretty(&summary)
-                .map_err(|e| Failure::new(Exit::Failed, e))?;
-            output::print(&text)?;
+            summary::print(&self.args.out, &self.summaries, &self.refused.in_order)?;
         } else if n_rows > 0 {
             let unicode = output::text_options(Color::Never, false, None).unicode;
             output::print(&self.table.text(unicode))?;
@@ -567,7 +463,7 @@ impl Run<'_> {
     clippy::disallowed_methods,
     reason = "durations are shown to the user; no result depends on them"
 )]
-fn now() -> Instant {
+pub fn now() -> Instant {
     Instant::now()
 }
 

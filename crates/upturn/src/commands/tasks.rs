@@ -31,6 +31,8 @@ pub struct Args {
 enum Command {
     /// Say which lm-evaluation-harness task files can be run here, and what the others lack
     Check(CheckArgs),
+    /// List the kinds of generated tasks, or show items of one
+    Generated(crate::commands::generated::Args),
 }
 
 /// Arguments of `check`.
@@ -49,8 +51,10 @@ struct CheckArgs {
 
 /// Runs the command.
 pub fn run(args: &Args) -> Outcome {
-    if let Some(Command::Check(args)) = &args.command {
-        return check(args);
+    match &args.command {
+        Some(Command::Check(args)) => return check(args),
+        Some(Command::Generated(args)) => return crate::commands::generated::run(args),
+        None => {}
     }
     let catalog = catalog(&[], &args.tasks)?;
     let wanted = globs(args.name.as_slice())?;

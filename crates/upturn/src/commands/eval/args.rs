@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use upturn_engine::ModelOptions;
+use upturn_engine::gemm::Compute;
 use upturn_eval::EvalOptions;
 use upturn_tasks::FewshotMode;
 
-use super::memory;
 use super::models::TrainTokens;
+use super::{gen_kwargs, memory};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -15,8 +16,9 @@ pub struct Args {
     /// Models: folders, patterns such as 'models/gpt2-*', names on the hub (NAME or NAME@REVISION)
     #[arg(long, value_name = "DIR|NAME", required = true, num_args = 1.., help_heading = "What")]
     pub model: Vec<String>,
-    /// Tasks, groups, tags, patterns, task files and folders of them, separated by commas
-    #[arg(long, value_name = "TASK", required = true, num_args = 1.., value_delimiter = ',', help_heading = "What")]
+    /// Tasks, groups, tags, patterns, task files and folders of them, separated by commas; generated
+    /// tasks such as addition:digits=3 (`upturn tasks generated` lists them)
+    #[arg(long, value_name = "TASK", required = true, num_args = 1.., help_heading = "What")]
     pub tasks: Vec<String>,
     /// Folder for the results; what is finished there is kept, what is missing is done
     #[arg(long, value_name = "DIR", help_heading = "What")]
@@ -62,9 +64,10 @@ pub struct Args {
     /// Text before every prompt
     #[arg(long, value_name = "TEXT", help_heading = "How")]
     pub system_instruction: Option<String>,
-    /// Settings of generation over those of the task, such as temperature=0.7,do_sample=true
-    #[arg(long, value_name = "KEY=VALUE,...", value_parser = gen_kwargs, help_heading = "How")]
-    pub gen_kwargs: Option<serde_json::Map<String, serde_json::Value>>,
+    /// Settings of generation over those of the task, such as temperature=0.7,do_sample=true or
+    /// 'until=["\n","."]', or a JSON object
+    #[arg(long, value_name = "KEY=VALUE,...", num_args = 1.., value_parser = gen_kwargs::parse, help_heading = "How")]
+    pub gen_kwargs: Vec<gen_kwargs::Words>,
     /// Replicates behind standard errors that need a bootstrap; 0 leaves all standard errors out
     #[arg(
         long,
@@ -89,6 +92,9 @@ pub struct Args {
     /// Begin texts with the beginning-of-text token (by default as the tokenizer does)
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", help_heading = "Models")]
     pub add_bos_token: Option<bool>,
+    /// Numbers that products are made of; sums, norms and attention are float32 in both
+    #[arg(long, value_name = "TYPE", value_enum, default_value_t = Dtype::Float32, help_heading = "Models")]
+    pub dtype: Dtype,
 
     /// Memory for keys and values, such as 2GiB (by default a quarter of what is free); changes no result
     #[arg(long, value_name = "SIZE", value_parser = memory::parse_size, help_heading = "Machine")]
@@ -116,6 +122,17 @@ pub struct Args {
 pub enum Harness {
     /// lm-evaluation-harness 0.4.13.
     LmEval,
+}
+
+/// Numbers that products are made of, as the PyTorch types are called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Dtype {
+    /// 32 bits, whatever the weights are stored as.
+    #[value(alias = "f32")]
+    Float32,
+    /// Weights and activations rounded to bfloat16; needs a CPU with AVX-512 BF16.
+    #[value(alias = "bf16")]
+    Bfloat16,
 }
 
 /// How examples are drawn.
@@ -152,6 +169,12 @@ fn at_least_one(text: &str) -> Result<usize, String> {
 }
 
 impl Args {
+    /// Settings of generation, later ones over earlier ones.
+    pub fn generation_words(&self) -> gen_kwargs::Words {
+        let words = self.gen_kwargs.iter().flatten();
+        words.map(|(k, v)| (k.clone(), v.clone())).collect()
+    }
+
     /// How tasks are run.
     pub fn eval_options(&self) -> EvalOptions {
         EvalOptions {
@@ -178,24 +201,11 @@ impl Args {
             add_bos_token: self.add_bos_token,
             max_rows: self.batch_rows,
             kv_bytes: Some(kv_bytes),
+            compute: match self.dtype {
+                Dtype::Float32 => Compute::F32,
+                Dtype::Bfloat16 => Compute::Bf16,
+            },
             ..ModelOptions::default()
         }
     }
-}
-
-/// `key=value` pairs; a value that is no JSON is text.
-fn gen_kwargs(text: &str) -> Result<serde_json::Map<String, serde_json::Value>, String> {
-    text.split(',')
-        .map(|pair| {
-            let (key, value) = pair
-                .split_once('=')
-                .ok_or_else(|| format!("'{pair}' is no key=value"))?;
-            let value = match value {
-                "True" => true.into(),
-                "False" => false.into(),
-                _ => serde_json::from_str(value).unwrap_or_else(|_| value.into()),
-            };
-            Ok((key.trim().to_owned(), value))
-        })
-        .collect()
 }

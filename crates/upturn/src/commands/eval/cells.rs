@@ -10,7 +10,7 @@ use upturn_store::journal::Journal;
 use upturn_store::sample_table::{CellIdentity, read_samples, write_samples};
 use upturn_store::{StoreError, write_bytes};
 use upturn_tasks::Task;
-use upturn_types::{Flow, LanguageModel as _, Measurement, Sample, Work};
+use upturn_types::{Flow, Measurement, Sample, Work};
 
 use super::guard::Guard;
 use super::models::{Identity, safe_name};
@@ -153,6 +153,8 @@ impl From<StoreError> for CellFault {
 pub struct Job<'j> {
     /// Loaded model.
     pub model: &'j Model,
+    /// Its name in results.
+    pub label: &'j str,
     /// Who it is.
     pub identity: &'j Identity,
     /// Loaded task.
@@ -161,6 +163,8 @@ pub struct Job<'j> {
     pub options: &'j EvalOptions,
     /// Files.
     pub paths: &'j CellPaths,
+    /// Whether it was said of this model that cells are replaced.
+    pub said_replaced: &'j std::cell::Cell<bool>,
 }
 
 impl Job<'_> {
@@ -173,11 +177,12 @@ impl Job<'_> {
         if let Some(kept) = self.kept(plan)? {
             return Ok(kept);
         }
-        if read_cell(&self.paths.cell).is_some_and(|c| c.key != plan.key) {
+        if read_cell(&self.paths.cell).is_some_and(|c| c.key != plan.key)
+            && !self.said_replaced.replace(true)
+        {
             crate::output::note(&format!(
-                "note: {} {}: the cell in the folder is of another model, data or options, and is replaced",
-                self.model.name(),
-                self.task.config.task
+                "note: {}: cells that are there with other data or options are replaced, {} first",
+                self.label, self.task.config.task
             ));
         }
         let start = super::now();

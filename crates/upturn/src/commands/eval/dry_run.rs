@@ -6,8 +6,8 @@ use upturn_types::{LanguageModel, Work};
 
 use super::models::Found;
 use super::table::thousands;
-use super::{Args, Refusals, load, memory, now};
-use crate::exit::{Exit, Failure, Outcome};
+use super::{Args, Refusals, load, memory, now, summary};
+use crate::exit::{Exit, Outcome};
 use crate::output;
 
 /// The plan of one model on one task.
@@ -21,6 +21,12 @@ struct Planned {
     work: Work,
     /// Seconds that planning took: prompts, tokens and trie.
     planning_secs: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct Plan<'p> {
+    planned: &'p [Planned],
+    refused: &'p [String],
 }
 
 /// Plans every cell and prints it.
@@ -54,9 +60,10 @@ pub fn run(args: &Args, models: &[Found], tasks: &[Task], mut refused: Refusals)
         }
     }
     if args.json {
-        let text = serde_json::to_string_pretty(&planned)
-            .map_err(|e| Failure::new(Exit::Failed, e.to_string()))?;
-        output::print(&format!("{text}\n"))?;
+        summary::print_json(&Plan {
+            planned: &planned,
+            refused: &refused.in_order,
+        })?;
     } else {
         let lines: String = planned.iter().map(line).collect();
         output::print(&lines)?;

@@ -36,10 +36,12 @@ pub fn write(
             continue;
         }
         let mut leaves = Vec::new();
+        let mut has_all = true;
         if let Some(node) = nodes.get(group.group.as_str()) {
             leaves_of(node, &mut leaves);
+            has_all = node.left_out.is_empty();
         }
-        if leaves.iter().any(|leaf| !cells.contains_key(*leaf)) {
+        if !has_all || leaves.iter().any(|leaf| !cells.contains_key(*leaf)) {
             partial.push(group.group);
             continue;
         }
@@ -119,8 +121,8 @@ fn row(group: &GroupScore, score: &MetricScore, members: &[&CellFile]) -> Option
     row.value = score.value;
     row.stderr = score.stderr;
     row.n = Some(score.n);
-    row.chance = score.chance;
-    row.chance_kind = score
+    row.chance = upturn_eval::chance_of(score);
+    row.chance_kind = row
         .chance
         .and(row.n_kind.map(|_| upturn_types::Known::Derived));
     row.ceiling = score.ceiling;

@@ -9,7 +9,7 @@ use upturn_metrics::{FilterValue, count_words};
 use upturn_store::StoreError;
 use upturn_store::lm_eval_write::{
     Evaluation, Filtered, GroupAverage, GroupResults, MetricScore as TheirScore, PyValue, Response,
-    SampleRow, TaskResults, write,
+    SampleRow, TaskResults, same_run, write,
 };
 use upturn_tasks::{
     DocField, Item, ItemRequests, OutputType, SamplerKind, Task, TaskConfig, logged_arguments,
@@ -321,6 +321,8 @@ fn metric_value(metric: &upturn_tasks::MetricConfig) -> Value {
 pub struct Run<'r> {
     /// The model.
     pub model: &'r Model,
+    /// Its name in results.
+    pub label: &'r str,
     /// Its folder.
     pub dir: &'r Path,
     /// Tasks in order.
@@ -336,8 +338,9 @@ pub struct Run<'r> {
 }
 
 impl Run<'_> {
-    /// Writes the results and the samples below `out`, in a folder named after the model.
-    pub fn write(self, out: &Path) -> Result<(), StoreError> {
+    /// Writes the results and the samples below `out`, in a folder named after the model, and
+    /// returns whether it did: what is there already is not written again.
+    pub fn write(self, out: &Path) -> Result<bool, StoreError> {
         let options = self.options;
         let groups = self
             .groups
@@ -356,14 +359,19 @@ impl Run<'_> {
             })
             .collect();
         let seed = options.seed;
+        let compute = self.model.fingerprint().remove("compute");
+        let dtype = match compute.as_deref() {
+            Some("bf16") => "bfloat16",
+            _ => "float32",
+        };
         let run = Evaluation {
             tasks: self.tasks,
             groups,
             config: json!({
                 "model": "upturn",
-                "model_args": {"pretrained": self.dir.display().to_string(), "dtype": "float32"},
+                "model_args": {"pretrained": self.dir.display().to_string(), "dtype": dtype},
                 "model_num_parameters": self.model.n_params(),
-                "model_dtype": "float32",
+                "model_dtype": dtype,
                 "device": "cpu",
                 "limit": options.limit,
                 "bootstrap_iters": options.bootstrap_iterations,
@@ -380,7 +388,7 @@ impl Run<'_> {
                 ("max_length".to_owned(), json!(self.model.max_length())),
             ],
             model_source: "upturn".to_owned(),
-            model_name: self.model.name().to_owned(),
+            model_name: self.label.to_owned(),
             system_instruction: options.system_instruction.clone(),
             fewshot_as_multiturn: options.chat.then_some(options.fewshot_as_multiturn),
             chat_template: options
@@ -388,8 +396,11 @@ impl Run<'_> {
                 .then(|| self.model.chat_template().unwrap_or_default().to_owned()),
             total_evaluation_time_secs: Some(self.secs),
         };
+        if same_run(out, &run).is_some() {
+            return Ok(false);
+        }
         write(out, &iso_utc(self.start_secs), &run)?;
-        Ok(())
+        Ok(true)
     }
 }
 

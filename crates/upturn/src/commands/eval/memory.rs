@@ -2,11 +2,13 @@
 
 /// Memory for keys and values where the machine does not say what is free.
 const DEFAULT_BYTES: u64 = 1 << 30;
+/// 2^63 bytes: sizes are below it.
+const BYTES_END: f64 = 9_223_372_036_854_775_808.0;
 
 /// Bytes of `2GiB`, `512 MiB`, `1.5GB`, `1000000`.
 pub fn parse_size(text: &str) -> Result<u64, String> {
-    let wrong =
-        || format!("'{text}' is no size; expected a number of bytes, such as 2GiB or 500MB");
+    const EXPECTED: &str = "expected a number of bytes from 1, such as 2GiB or 500MB";
+    let wrong = || format!("is no size; {EXPECTED}");
     let text = text.trim();
     let split = text
         .find(|c: char| !(c.is_ascii_digit() || c == '.'))
@@ -26,10 +28,10 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
         _ => return Err(wrong()),
     };
     let bytes = (number * factor).floor();
-    if bytes >= 1.0 && bytes < 2f64.powi(63) {
-        Ok(bytes as u64)
-    } else {
-        Err(wrong())
+    match bytes {
+        b if b >= BYTES_END => Err(format!("is more than any machine has (8 EiB); {EXPECTED}")),
+        b if b >= 1.0 => Ok(b as u64),
+        _ => Err(wrong()),
     }
 }
 
@@ -59,8 +61,14 @@ mod tests {
         assert_eq!(parse_size("2GiB"), Ok(2 << 30));
         assert_eq!(parse_size("1.5 MB"), Ok(1_500_000));
         assert_eq!(parse_size("4096"), Ok(4096));
-        for wrong in ["", "GiB", "-1", "0", "2 XB", "1e3", "99999999TiB"] {
-            assert!(parse_size(wrong).is_err(), "{wrong}");
+        for wrong in ["", "GiB", "-1", "0", "2 XB", "1e3", "1.5.2GiB"] {
+            let line = parse_size(wrong).expect_err(wrong);
+            assert!(line.starts_with("is no size; expected"), "{line}");
+        }
+        for large in ["99999999TiB", "9223372036854775808"] {
+            let line = parse_size(large).expect_err(large);
+            assert!(line.starts_with("is more than any machine has"), "{line}");
+            assert!(line.contains("such as 2GiB"), "{line}");
         }
     }
 

@@ -15,6 +15,8 @@ use crate::datasets::glob_files;
 pub const SIDECAR: &str = "upturn.toml";
 /// Family of models whose names have nothing in common.
 const NO_COMMON_NAME: &str = "models";
+/// Folders of a path that may stand in a label, and one.
+const DEPTH_MAX: usize = 16;
 /// Post-training of models that the catalogue knows as instruction-tuned.
 const INSTRUCTION_TUNED: &str = "instruction-tuned";
 
@@ -25,6 +27,10 @@ pub struct Found {
     pub dir: PathBuf,
     /// Its name in results and in the names of files; unique in a run.
     pub label: String,
+    /// The label that it would have if no other model had it.
+    plain_label: String,
+    /// The end of the label that says how it computes, where that is not as usual.
+    ending: String,
     /// What the catalogue is asked for: the name or path as typed.
     typed: String,
     /// The revision asked for.
@@ -44,6 +50,7 @@ pub struct Sidecar {
     train_loss_nats: Option<f64>,
     checkpoint_step: Option<u64>,
     tuning: Option<String>,
+    seed: Option<u64>,
 }
 
 impl Sidecar {
@@ -87,10 +94,14 @@ impl Sidecar {
                     let step = value.as_integer().and_then(|n| u64::try_from(n).ok());
                     sidecar.checkpoint_step = Some(step.ok_or_else(|| wrong("a step, from 0"))?);
                 }
+                "seed" => {
+                    let seed = value.as_integer().and_then(|n| u64::try_from(n).ok());
+                    sidecar.seed = Some(seed.ok_or_else(|| wrong("a whole number from 0"))?);
+                }
                 _ => {
                     return Err(format!(
                         "{file}: unknown key '{key}'; expected family, model, params, tokens, \
-                         flops, train_loss_nats, checkpoint_step or tuning"
+                         flops, train_loss_nats, checkpoint_step, tuning or seed"
                     ));
                 }
             }
@@ -189,6 +200,8 @@ impl Found {
         };
         Ok(Found {
             dir,
+            plain_label: label.clone(),
+            ending: String::new(),
             label,
             typed,
             revision: revision.filter(|_| !is_folder),
@@ -196,9 +209,41 @@ impl Found {
         })
     }
 
+    /// The same model under another label, which has this ending for how it computes.
+    pub fn relabelled(&self, label: String, ending: &str) -> Self {
+        Found {
+            label,
+            ending: ending.to_owned(),
+            ..self.clone()
+        }
+    }
+
+    /// Whether another model has the plain label.
+    fn is_renamed(&self) -> bool {
+        self.label != self.plain_label
+    }
+
+    /// The labels that it may have: ends of its path, the shortest first; of a name on the
+    /// hub the name alone.
+    pub fn labels(&self) -> Vec<String> {
+        if !Path::new(&self.typed).is_dir() {
+            return vec![self.label.clone()];
+        }
+        let mut labels: Vec<String> = (1..DEPTH_MAX)
+            .map(|depth| folder_label(Path::new(&self.typed), depth))
+            .collect();
+        labels.dedup();
+        labels
+    }
+
     /// Names by which the user may mean it.
     fn names(&self) -> Vec<&str> {
-        let mut names = vec![self.label.as_str(), self.typed.as_str()];
+        let mut names = vec![
+            self.label.as_str(),
+            self.plain_label.as_str(),
+            self.typed.as_str(),
+        ];
+        names.extend(self.plain_label.rsplit('/').next());
         names.extend(self.label.rsplit('/').next());
         names.extend(self.sidecar.model.as_deref());
         names
@@ -238,7 +283,7 @@ pub fn make_unique(models: &mut Vec<Found>) {
         let place = m.dir.canonicalize().unwrap_or_else(|_| m.dir.clone());
         seen.insert((place, m.revision.clone()))
     });
-    for depth in 2..16 {
+    for depth in 2..DEPTH_MAX {
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         for model in models.iter() {
             *counts.entry(model.label.clone()).or_default() += 1;
@@ -306,14 +351,25 @@ pub fn identity(
     let entry = known.as_ref().map(|k| k.entry);
     let steps = found.step_folder();
     let own_name = || match &steps {
+        // The label is that name, the folders above it that tell it apart, and the step.
+        Some(_) if found.is_renamed() => found.label.rsplit_once('/').map_or_else(
+            || found.label.clone(),
+            |(name, _)| format!("{name}{}", found.ending),
+        ),
         Some((name, _)) => name.clone(),
         None if found.revision.is_some() => found.typed.clone(),
         None => found.label.clone(),
     };
     let model = sidecar
         .model
-        .clone()
-        .or_else(|| entry.map(|e| e.name.to_string()))
+        .as_ref()
+        .map(|name| format!("{name}{}", found.ending))
+        // Of several models that are called like one of the catalogue, at most one is it.
+        .or_else(|| {
+            entry
+                .filter(|_| !found.is_renamed())
+                .map(|e| e.name.to_string())
+        })
         .unwrap_or_else(own_name);
     let family = sidecar
         .family
@@ -366,6 +422,7 @@ pub fn identity(
             train_loss_nats: sidecar
                 .train_loss_nats
                 .or_else(|| known.as_ref().and_then(|k| k.scale.train_loss_nats)),
+            seed: sidecar.seed,
         },
         flags: entry.map(|e| e.flags.clone()).unwrap_or_default(),
     }
@@ -461,6 +518,8 @@ mod tests {
         Found {
             dir: typed.into(),
             label: folder_label(Path::new(typed), 1),
+            plain_label: folder_label(Path::new(typed), 1),
+            ending: String::new(),
             typed: typed.into(),
             revision: None,
             sidecar,
@@ -543,6 +602,10 @@ mod tests {
         };
         let got = identity(&model, 40_000, told, None, &Catalog::builtin()).model;
         assert_eq!((&*got.model, got.checkpoint_step), ("tiny", Some(500)));
+        // Another run of the same name is another model.
+        let other = model.relabelled("runs/tiny/step500".into(), "");
+        let got = identity(&other, 40_000, told, None, &Catalog::builtin()).model;
+        assert_eq!((&*got.model, got.checkpoint_step), ("runs/tiny", Some(500)));
     }
 
     #[test]

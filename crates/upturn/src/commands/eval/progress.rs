@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -26,7 +26,7 @@ pub struct CellProgress {
 impl CellProgress {
     /// Begins a cell of `n_items`.
     pub fn start(name: &str, n_items: usize, before: Work) -> Self {
-        let bar = if std::io::stderr().is_terminal() {
+        let bar = if std::io::stderr().is_terminal() && !output::is_captured() {
             let style = ProgressStyle::with_template(
                 "{msg} {wide_bar} {human_pos} of {human_len} items, {eta} left",
             );
@@ -151,8 +151,16 @@ pub struct Stop {
 impl Stop {
     /// Listens for Ctrl-C and a polite end of the process. The first lets the run keep what
     /// is finished; the second ends it at once (what reached the journal is kept even so).
+    ///
+    /// There is one answer for the whole process, however often this is called.
     pub fn install() -> Self {
-        let asked = Arc::new(AtomicBool::new(false));
+        static STOP: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+        if let Some(asked) = STOP.get() {
+            return Stop {
+                asked: Arc::clone(asked),
+            };
+        }
+        let asked = Arc::clone(STOP.get_or_init(Arc::default));
         let heard = Arc::clone(&asked);
         // Without a handler the system ends the process, and the journal stays all the same.
         let _no_handler = ctrlc::set_handler(move || {
