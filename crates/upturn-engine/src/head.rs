@@ -152,6 +152,31 @@ impl Decoder {
         (positions, logprobs)
     }
 
+    /// The `n` most likely tokens of one row (1, width) after the final norm with their
+    /// log-probabilities, the most likely first, the lowest id of a tie first. Tokens that
+    /// the model rules out (a logit of minus infinity) are not among them.
+    #[must_use]
+    pub fn most_likely(&self, row: &[f32], n: usize) -> Vec<(u32, f32)> {
+        let logits = self.logits(row);
+        let mut ids: Vec<u32> = (0..logits.len() as u32).collect();
+        let by_logit = |a: &u32, b: &u32| {
+            logits[*b as usize]
+                .total_cmp(&logits[*a as usize])
+                .then(a.cmp(b))
+        };
+        if n < ids.len() {
+            ids.select_nth_unstable_by(n, by_logit);
+            ids.truncate(n);
+        }
+        ids.sort_unstable_by(by_logit);
+        let targets: Vec<(usize, u32)> = ids.iter().map(|&id| (0, id)).collect();
+        let (_, logprobs) = self.logprobs(row, &targets);
+        ids.into_iter()
+            .zip(logprobs)
+            .filter(|(_, logprob)| logprob.is_finite())
+            .collect()
+    }
+
     /// All logits of `rows` (m, width) after the final norm: (m, vocab_size).
     #[must_use]
     pub fn logits(&self, rows: &[f32]) -> Vec<f32> {

@@ -31,4 +31,4 @@ pub mod tokenizer;
 pub mod train;
 pub mod trie;
 
-pub use lm::{Model, ModelOptions};
+pub use lm::{Detail, Model, ModelOptions, TokenLogprob};

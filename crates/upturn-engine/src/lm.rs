@@ -1,5 +1,7 @@
 //! A checkpoint on disk as a language model: encode, score or generate, answer.
 
+mod detail;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,6 +25,8 @@ use crate::plan::DecoderPlan;
 use crate::score::{Limits, score};
 use crate::tokenizer::Tokenizer;
 use crate::trie::{Sequence, Trie};
+
+pub use self::detail::{Detail, TokenLogprob};
 
 /// New tokens of an answer when a request does not say.
 pub const DEFAULT_MAX_TOKENS: u32 = 256;
@@ -431,6 +435,10 @@ impl LanguageModel for Model {
 
     fn max_length(&self) -> usize {
         self.max_length
+    }
+
+    fn vocab_size(&self) -> Option<u64> {
+        Some(self.plan().vocab_size as u64)
     }
 
     fn estimate(

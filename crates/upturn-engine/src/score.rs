@@ -29,6 +29,16 @@ pub struct Score {
     pub is_greedy: bool,
 }
 
+/// Scores of one sequence, token by token.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TokenScores<'s> {
+    /// Log-probability of each scored token, nats.
+    pub logprobs: &'s [f32],
+    /// The most likely tokens at the place of the first scored one with their
+    /// log-probabilities, the most likely first, the lowest id of a tie first.
+    pub likely: &'s [(u32, f32)],
+}
+
 /// The branch being walked: segments and how much of each is used.
 #[derive(Debug, Default)]
 pub(crate) struct Path {
@@ -111,7 +121,11 @@ struct Tally<'a> {
     logprobs: Vec<f32>,
     missing: Vec<u32>,
     greedy: Vec<bool>,
-    done: &'a mut dyn FnMut(usize, Score) -> Flow,
+    /// How many of the most likely tokens are asked for.
+    n_likely: usize,
+    /// They, for each sequence.
+    likely: Vec<Vec<(u32, f32)>>,
+    done: &'a mut dyn FnMut(usize, Score, TokenScores<'_>) -> Flow,
 }
 
 impl Tally<'_> {
@@ -132,7 +146,11 @@ impl Tally<'_> {
                 logprob: all.iter().map(|&l| f64::from(l)).sum::<f64>() as f32,
                 is_greedy: self.greedy[s],
             };
-            if (self.done)(s, score).is_break() {
+            let tokens = TokenScores {
+                logprobs: all,
+                likely: self.likely.get(s).map_or(&[], Vec::as_slice),
+            };
+            if (self.done)(s, score, tokens).is_break() {
                 return Err(LmError::Stopped);
             }
         }
@@ -151,6 +169,23 @@ pub fn score(
     limits: Limits,
     done: &mut dyn FnMut(usize, Score) -> Flow,
 ) -> Result<Work, LmError> {
+    score_tokens(decoder, sequences, limits, 0, &mut |i, score, _| {
+        done(i, score)
+    })
+}
+
+/// As [`score`], with every token's log-probability and the `n_likely` most likely tokens
+/// at the place of the first.
+///
+/// # Errors
+/// As [`score`].
+pub fn score_tokens(
+    decoder: &Decoder,
+    sequences: &[Sequence],
+    limits: Limits,
+    n_likely: usize,
+    done: &mut dyn FnMut(usize, Score, TokenScores<'_>) -> Flow,
+) -> Result<Work, LmError> {
     let trie = Trie::new(sequences);
     decoder.expect(trie.n_requested, trie.n_distinct);
     let mut first = vec![0];
@@ -161,6 +196,11 @@ pub fn score(
         logprobs: vec![0.0; first[first.len() - 1]],
         missing: first.windows(2).map(|w| (w[1] - w[0]) as u32).collect(),
         greedy: vec![true; sequences.len()],
+        n_likely,
+        likely: match n_likely {
+            0 => Vec::new(),
+            _ => vec![Vec::new(); sequences.len()],
+        },
         first,
         done,
     };
@@ -240,6 +280,25 @@ impl Run<'_> {
         merged
     }
 
+    /// Keeps the most likely tokens where the first scored token of a sequence stands.
+    fn find_likely(&self, finals: &[f32], targets: &[(usize, u32)], tally: &mut Tally<'_>) {
+        let width = finals.len() / (targets.last().map_or(0, |t| t.0) + 1);
+        let mut of_row: Option<(usize, Vec<(u32, f32)>)> = None;
+        for ((_, want), &(row, _)) in self.pending.iter().zip(targets) {
+            if want.index > 0 {
+                continue;
+            }
+            let (_, likely) = match of_row.take().filter(|(known, _)| *known == row) {
+                Some(known) => of_row.insert(known),
+                None => {
+                    let hidden = &finals[row * width..][..width];
+                    of_row.insert((row, self.decoder.most_likely(hidden, tally.n_likely)))
+                }
+            };
+            tally.likely[want.sequence as usize].clone_from(likely);
+        }
+    }
+
     fn flush(&mut self, tally: &mut Tally<'_>) -> Result<(), LmError> {
         let batch = self.builder.finish(&self.pool);
         if !batch.is_empty() {
@@ -265,6 +324,9 @@ impl Run<'_> {
                 })
                 .collect();
             let (positions, logprobs) = self.decoder.logprobs(&finals, &targets);
+            if tally.n_likely > 0 {
+                self.find_likely(&finals, &targets, tally);
+            }
             for (((_, want), target), &logprob) in self.pending.iter().zip(&targets).zip(&logprobs)
             {
                 tally.record(want, logprob, positions[target.0].best)?;

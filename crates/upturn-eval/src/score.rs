@@ -78,7 +78,7 @@ pub(crate) fn score_items(
         for wanted in &plan.wanted {
             if let Some(values) = lists.get(wanted.request.info.name)
                 && let Some(score) =
-                    score(wanted, values, &pipeline.name, task, chance, options).map_err(at)?
+                    score(wanted, values, &pipeline.name, task, chance, options, model.vocab_size()).map_err(at)?
             {
                 scores.push(score);
             }
@@ -94,6 +94,7 @@ fn score(
     task: &Task,
     options_of: Options,
     options: &EvalOptions,
+    vocab_size: Option<u64>,
 ) -> Result<Option<MetricScore>, MetricError> {
     if values.iter().all(|v| *v == ItemValue::Nothing) {
         return Ok(None);
@@ -113,7 +114,7 @@ fn score(
         in_task: wanted.in_task,
         chance: match (info.graded, task.config.stated_chance()) {
             (false, Some(chance)) if options_of.harmonic_mean.is_none() => Some(chance),
-            _ => info.chance_for(kind).value(options_of.harmonic_mean),
+            _ => info.chance_for(kind).value(options_of.harmonic_mean, vocab_size),
         },
         ceiling: if wanted.higher_is_better {
             info.range.1

@@ -68,17 +68,24 @@ pub enum Chance {
     LogOptions,
     /// 0.
     Zero,
+    /// 1: the distance of an answer that has nothing of the target.
+    One,
+    /// −ln of the number of tokens there are: every token as likely as any other.
+    UniformToken,
     /// It depends on the data.
     Unknown,
 }
 
 impl Chance {
-    /// Its value for items with `n_options` options, where that says it.
+    /// Its value for items with `n_options` options and a model of `vocab_size` tokens, where
+    /// these say it.
     #[must_use]
-    pub fn value(self, n_options: Option<f64>) -> Option<f64> {
+    pub fn value(self, n_options: Option<f64>, vocab_size: Option<u64>) -> Option<f64> {
         let n = n_options.filter(|n| *n >= 1.0);
         match self {
             Chance::Zero => Some(0.0),
+            Chance::One => Some(1.0),
+            Chance::UniformToken => vocab_size.map(|v| -(v.max(1) as f64).ln()),
             Chance::Unknown => None,
             Chance::OneOverOptions => n.map(f64::recip),
             Chance::OneMinusOneOverOptions => n.map(|n| 1.0 - n.recip()),
@@ -133,7 +140,7 @@ impl MetricInfo {
             (OutputKind::MultipleChoice, "exact_match") => Chance::Zero,
             (OutputKind::MultipleChoice, _) => self.chance,
             (OutputKind::Loglikelihood, "acc") => Chance::Zero,
-            (OutputKind::Generate, _) => self.chance,
+            (OutputKind::Generate, _) | (_, "target_logprob_per_token") => self.chance,
             _ => Chance::Unknown,
         }
     }
@@ -446,14 +453,14 @@ static METRICS: &[MetricInfo] = &[
         name: "target_logprob_per_token",
         kinds: &[MC, LL, ROLLING, GENERATE],
         range: TO_ZERO,
-        chance: Chance::Unknown,
+        chance: Chance::UniformToken,
         doc: "Log-likelihood of the target (the best right option) per token, nats.",
         ..GRADED
     },
     MetricInfo {
         name: "token_edit_distance",
         kinds: &[GENERATE],
-        chance: Chance::Unknown,
+        chance: Chance::One,
         higher_is_better: false,
         doc: "Fewest insertions, deletions and substitutions of tokens that turn the answer \
               into a target, divided by the longer one's length.",

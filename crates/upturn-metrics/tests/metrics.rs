@@ -263,7 +263,7 @@ fn chance_is_the_score_of_equal_probabilities() {
     let choices = ["a", "b", "c", "d"].map(|text| option(text, -2.0, 1));
     for name in ["choice_prob", "brier_multiclass", "entropy"] {
         let score = choice_number(name, &choices, &Gold::Index(2)).unwrap();
-        let chance = find(name).unwrap().chance.value(Some(4.0)).unwrap();
+        let chance = find(name).unwrap().chance.value(Some(4.0), None).unwrap();
         assert!((score - chance).abs() < 1e-12, "{name}: {score} {chance}");
     }
     let acc = find("acc").unwrap();
@@ -272,7 +272,7 @@ fn chance_is_the_score_of_equal_probabilities() {
         Chance::OneOverOptions
     );
     assert_eq!(acc.chance_for(OutputKind::Loglikelihood), Chance::Zero);
-    assert_eq!(Chance::OneOverOptions.value(None), None);
+    assert_eq!(Chance::OneOverOptions.value(None, None), None);
 }
 
 #[test]

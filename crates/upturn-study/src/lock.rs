@@ -128,9 +128,9 @@ mod tests {
             after.changes_since(&before),
             [
                 "seed: 1 → 2",
-                "task a: 1 → 2",
-                "task c is new",
-                "task b is gone"
+                "cell a: 1 → 2",
+                "cell c is new",
+                "cell b is gone"
             ]
         );
     }

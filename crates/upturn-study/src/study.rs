@@ -201,7 +201,6 @@ impl Study {
             Some(name) => name,
             None => default_name(file),
         };
-        let fits = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
         if name.is_empty() || !name.chars().all(fits) || name.starts_with('.') {
             return Err(fault(format!(
                 "name '{name}' cannot be a folder's; use letters, digits, '-', '_'"
@@ -246,6 +245,11 @@ impl Study {
     }
 }
 
+/// Whether a character may stand in a name.
+fn fits(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '-' | '_' | '.')
+}
+
 /// `arithmetic` for `examples/arithmetic/study.toml`, `x` for `x.toml`.
 fn default_name(file: &Path) -> String {
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
@@ -253,9 +257,17 @@ fn default_name(file: &Path) -> String {
         .parent()
         .and_then(Path::file_name)
         .map(|n| n.to_string_lossy());
-    match folder {
-        Some(folder) if stem == "study" => folder.into_owned(),
-        _ => stem.into_owned(),
+    let name = match folder {
+        Some(folder) if stem == "study" => folder,
+        _ => stem,
+    };
+    let name: String = name
+        .chars()
+        .map(|c| if fits(c) { c } else { '-' })
+        .collect();
+    match name.trim_matches(['.', '-']) {
+        "" => "study".to_owned(),
+        name => name.to_owned(),
     }
 }
 

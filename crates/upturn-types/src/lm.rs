@@ -209,6 +209,11 @@ pub trait LanguageModel: Send + Sync {
     /// Longest input, in tokens.
     fn max_length(&self) -> usize;
 
+    /// Tokens there are, where it is known.
+    fn vocab_size(&self) -> Option<u64> {
+        None
+    }
+
     /// What answering these requests would take, without doing it: `tokens_computed` and
     /// the answers' own tokens are left out.
     ///

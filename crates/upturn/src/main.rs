@@ -27,6 +27,8 @@ enum Command {
     Analyze(commands::analyze::Args),
     /// Evaluate models on tasks in lm-evaluation-harness form, from where the last run stopped
     Eval(Box<commands::eval::Args>),
+    /// Put the same prompt to a ladder of models, side by side
+    Compare(Box<commands::compare::Args>),
     /// Train a ladder: a family of language models at rising scale, from nothing
     Train(commands::train::Args),
     /// Convert results of any known format to one table of measurements
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
         Command::Run(args) => commands::run::run(&args),
         Command::Analyze(args) => commands::analyze::run(&args),
         Command::Eval(args) => commands::eval::run(&args),
+        Command::Compare(args) => commands::compare::run(&args),
         Command::Train(args) => commands::train::run(&args),
         Command::Import(args) => commands::import::run(&args),
         Command::Plot(args) => commands::plot::run(&args),

@@ -1,17 +1,17 @@
 //! `upturn eval`: models on tasks, cell by cell, from where the last run stopped.
 
-mod args;
+pub(in crate::commands) mod args;
 mod cells;
 mod dry_run;
 mod gen_kwargs;
 mod groups;
 mod guard;
 mod lm_eval;
-mod memory;
-mod messages;
-mod models;
+pub(in crate::commands) mod memory;
+pub(in crate::commands) mod messages;
+pub(in crate::commands) mod models;
 mod owner;
-mod progress;
+pub(in crate::commands) mod progress;
 mod remarks;
 mod select;
 mod summary;
