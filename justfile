@@ -6,7 +6,7 @@ default:
 
 # The main job on published results
 demo:
-    cargo run --release -- analyze published:gpt3 --out out/gpt3
+    cargo run --release -- run examples/arithmetic/study.toml
 
 # All tests
 test:

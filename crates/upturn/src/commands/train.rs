@@ -110,9 +110,9 @@ pub fn train(
     })
 }
 
-/// FLOPs a second of all threads, from a few steps of the member that takes most.
+/// FLOPs a second of all threads, from a few steps of the member that takes most; the time
+/// of one step more or less leaves out what making a trainer takes.
 pub fn rate(plan: &Plan) -> Result<f64, Failure> {
-    const STEPS: u64 = 2;
     let largest = plan
         .members
         .iter()
@@ -120,10 +120,18 @@ pub fn rate(plan: &Plan) -> Result<f64, Failure> {
     let Some(member) = largest else {
         return Ok(1.0);
     };
-    let begin = now();
-    let flops = plan.rehearse(member, STEPS).map_err(refused)?;
-    let secs = begin.elapsed().as_secs_f64().max(1e-6);
-    Ok(flops / secs)
+    let timed = |steps: u64| {
+        let begin = now();
+        let flops = plan.rehearse(member, steps).map_err(refused)?;
+        Ok::<_, Failure>((flops, begin.elapsed().as_secs_f64()))
+    };
+    let short = timed(2)?;
+    let long = timed(8)?;
+    let secs = long.1 - short.1;
+    match secs > 0.0 {
+        true => Ok((long.0 - short.0) / secs),
+        false => Ok(long.0 / long.1.max(1e-6)),
+    }
 }
 
 /// A ladder that cannot be planned.
