@@ -173,7 +173,12 @@ fn best_described(rows: Vec<Measurement>) -> Measurement {
 /// The mean over seeds with its standard error (three seeds or more), and how many there are.
 fn average(runs: Vec<Measurement>) -> (Measurement, u32) {
     let count = runs.len();
-    let mean = runs.iter().map(|m| m.value).sum::<f64>() / count as f64;
+    // A mean of equal numbers can differ from them in its last bit.
+    let is_even = runs.iter().all(|m| m.value == runs[0].value);
+    let mean = match is_even {
+        true => runs[0].value,
+        false => runs.iter().map(|m| m.value).sum::<f64>() / count as f64,
+    };
     let variance =
         runs.iter().map(|m| (m.value - mean).powi(2)).sum::<f64>() / (count.max(2) - 1) as f64;
     let mut runs = runs.into_iter();
@@ -181,7 +186,9 @@ fn average(runs: Vec<Measurement>) -> (Measurement, u32) {
     if count > 1 {
         m.value = mean;
         m.seed = None;
-        m.stderr = (count >= 3).then(|| (variance / count as f64).sqrt());
+        // Where all runs score the same, the error of one is all that is known.
+        let one = m.stderr.filter(|se| is_even && *se > 0.0);
+        m.stderr = (count >= 3).then(|| one.unwrap_or((variance / count as f64).sqrt()));
     }
     (m, u32::try_from(count).unwrap_or(u32::MAX))
 }
@@ -436,6 +443,12 @@ mod tests {
         let point = &three.curves[0].points[0];
         assert_eq!(point.n_seeds, 3);
         assert!((point.stderr.unwrap() - 0.1 / 3f64.sqrt()).abs() < 1e-12);
+        // No spread between the runs: what is known of one.
+        let mut even = vec![seeded(0.4, 1), seeded(0.4, 2), seeded(0.4, 3)];
+        for m in &mut even {
+            m.stderr = Some(0.02);
+        }
+        assert_eq!(run(even).curves[0].points[0].stderr, Some(0.02));
     }
 
     #[test]

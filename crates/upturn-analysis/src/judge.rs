@@ -175,14 +175,36 @@ fn series(curve: &Curve, points: impl Iterator<Item = (usize, f64)>) -> Series {
 }
 
 fn observation(curve: &Curve, point: &CurvePoint, printed: Option<u32>) -> Obs {
+    // Runs that all score the same, or items that do, say nothing of the noise between them.
+    let is_even = point.stderr == Some(0.0);
     match point.n {
-        Some(n) if curve.binomial && point.n_seeds < 3 => count(point.score, n, printed),
+        Some(n) if curve.binomial && (point.n_seeds < 3 || is_even) => {
+            count(point.score, n, printed)
+        }
+        Some(n) if is_even && within_unit(curve) => Obs::Mean {
+            y: point.score,
+            se: Some(even_error(n)),
+            df: None,
+        },
         _ => Obs::Mean {
             y: point.score,
             se: point.stderr,
             df: (point.n_seeds >= 3).then(|| point.n_seeds - 1),
         },
     }
+}
+
+/// Whether items score from 0 to 1.
+fn within_unit(curve: &Curve) -> bool {
+    curve.ceiling == Some(1.0) && curve.chance.is_some_and(|c| (0.0..1.0).contains(&c))
+}
+
+/// The standard error with which a normal test at 5% rejects where Hoeffding's bound does:
+/// n items between 0 and 1 whose scores are all the same.
+fn even_error(n: u64) -> f64 {
+    const ALPHA: f64 = 0.05;
+    let bound = (-ALPHA.ln() / (2.0 * n.max(1) as f64)).sqrt();
+    bound / upturn_stats::dist::norm_quantile(1.0 - ALPHA)
 }
 
 /// The seed of one reading: the same whatever else is analysed with it.

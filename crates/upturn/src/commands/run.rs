@@ -126,6 +126,7 @@ pub fn run(args: &Args) -> Outcome {
     lockfile::add_cells(&mut lock, &out)?;
     lockfile::check(&before, &lock, args.locked)?;
     lockfile::write(&out, &lock)?;
+    output::note("analysis");
     let text = report::write(&study, &families, &out, args.json)?;
     output::print(&text)?;
     output::note(&format!(

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use upturn_ladder::{Ladder, LadderError, MemberReport, Options, Outcome as End, Plan, Report};
 
-pub use self::board::Board;
+pub use self::board::{Board, duration};
 pub use self::table::{plan_json, plan_table};
 use super::eval::{Stop, now};
 use crate::exit::{Exit, Failure, Outcome};

@@ -1,20 +1,25 @@
 //! The evaluation of a study: members of ladders side by side, a thread each; other models one
 //! after another with all threads.
 
+use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use upturn_study::Shard;
 
 use super::cells::{Call, Cells};
-use crate::commands::eval::{self, Stop};
+use crate::commands::eval::{self, Stop, now};
+use crate::commands::train::duration;
 use crate::exit::{Exit, Failure};
 use crate::output;
 
+/// Without a terminal a line is written at most so often.
+const SECS_BETWEEN_LINES: f64 = 30.0;
 /// Members with more parameters have all threads.
 const SIDE_BY_SIDE: usize = 3_000_000;
 
@@ -65,17 +70,30 @@ impl Evaluation<'_> {
             mine.iter().copied().partition(|c| is_small(&c));
         // The longest first, so that no thread waits for the last one long.
         small.sort_by_key(|c| std::cmp::Reverse(c.n_params));
-        let bar = bar(mine.iter().map(|c| c.tasks.len()).sum());
+        let n_cells = mine.iter().map(|c| c.models.len() * c.tasks.len()).sum();
+        let bar = bar(n_cells);
         let state = State {
             faults: Mutex::default(),
             broken: Mutex::new(None),
+            warnings: Mutex::default(),
             bar,
+            n_cells,
+            n_done: AtomicUsize::new(0),
+            start: now(),
+            line_secs: Mutex::new(0.0),
         };
         self.small(&small, &state)?;
         for call in large {
             self.call(call, &state);
         }
         state.bar.finish_and_clear();
+        for line in state
+            .warnings
+            .into_inner()
+            .unwrap_or_else(|e| e.into_inner())
+        {
+            output::note(&line);
+        }
         if let Some(failure) = state.broken.into_inner().unwrap_or_else(|e| e.into_inner()) {
             return Err(failure);
         }
@@ -141,13 +159,16 @@ impl Evaluation<'_> {
         for line in lines.iter().filter_map(|l| l.strip_prefix("error: ")) {
             add(line.to_owned());
         }
+        let warnings = lines.iter().filter(|l| l.starts_with("warning: "));
+        let mut said = state.warnings.lock().unwrap_or_else(|e| e.into_inner());
+        said.extend(warnings.cloned());
+        drop(said);
         match result {
             Err(failure) if failure.exit == Exit::Failed => state.break_with(failure),
             Err(failure) => add(failure.message),
             Ok(_) => {}
         }
-        state.bar.inc(call.tasks.len() as u64);
-        state.bar.set_message(call.name.clone());
+        state.advance(call);
     }
 }
 
@@ -155,10 +176,38 @@ impl Evaluation<'_> {
 struct State {
     faults: Mutex<Vec<(String, String)>>,
     broken: Mutex<Option<Failure>>,
+    warnings: Mutex<BTreeSet<String>>,
     bar: ProgressBar,
+    n_cells: usize,
+    n_done: AtomicUsize,
+    start: Instant,
+    /// Seconds at which the last line was written, where there is no terminal.
+    line_secs: Mutex<f64>,
 }
 
 impl State {
+    /// Shows that a call is done.
+    fn advance(&self, call: &Call) {
+        let n = call.models.len() * call.tasks.len();
+        let done = self.n_done.fetch_add(n, Ordering::Relaxed) + n;
+        if !self.bar.is_hidden() {
+            self.bar.inc(n as u64);
+            self.bar.set_message(call.name.clone());
+            return;
+        }
+        let secs = self.start.elapsed().as_secs_f64();
+        let mut last = self.line_secs.lock().unwrap_or_else(|e| e.into_inner());
+        if secs - *last >= SECS_BETWEEN_LINES {
+            *last = secs;
+            let left = secs * self.n_cells.saturating_sub(done) as f64 / done.max(1) as f64;
+            output::note(&format!(
+                "evaluation: {done} of {} cells, {} left",
+                self.n_cells,
+                duration(left)
+            ));
+        }
+    }
+
     fn is_broken(&self) -> bool {
         self.broken.lock().is_ok_and(|b| b.is_some())
     }
@@ -176,7 +225,7 @@ fn bar(n_cells: usize) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::new(n_cells as u64);
-    let style = "{wide_bar} {pos} of {len} cells, {eta} left; {msg}";
+    let style = "evaluation {wide_bar} {pos} of {len} cells, {eta} left; {msg}";
     if let Ok(style) = ProgressStyle::with_template(style) {
         bar.set_style(style);
     }

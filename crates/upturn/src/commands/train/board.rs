@@ -46,7 +46,8 @@ impl<'s> Board<'s> {
     pub fn new(plan: &Plan, stop: &'s Stop) -> Self {
         let bar = if std::io::stderr().is_terminal() {
             let bar = ProgressBar::new(UNITS as u64);
-            if let Ok(style) = ProgressStyle::with_template("{wide_bar} {percent}% {msg}") {
+            if let Ok(style) = ProgressStyle::with_template("training {wide_bar} {percent}% {msg}")
+            {
                 bar.set_style(style);
             }
             bar
@@ -108,7 +109,10 @@ impl<'s> Board<'s> {
         if self.bar.is_hidden() {
             if secs - now.line_secs >= SECS_BETWEEN_LINES {
                 now.line_secs = secs;
-                output::note(&format!("{:.0}% {text}", 100.0 * done / self.total_flops));
+                output::note(&format!(
+                    "training: {:.0}%, {text}",
+                    100.0 * done / self.total_flops
+                ));
             }
         } else {
             let share = done / self.total_flops.max(1.0);
