@@ -118,7 +118,12 @@ fn what_is_likely_has_the_logprob_that_it_is_scored_with() {
         let (answer, detail) = answers(&model, &options).swap_remove(0);
         assert_eq!(answer.tokens, [detail.likely[0].id]);
         assert_eq!(detail.tokens[0], detail.likely[0]);
-        assert!(detail.likely.windows(2).all(|w| w[0].logprob >= w[1].logprob));
+        assert!(
+            detail
+                .likely
+                .windows(2)
+                .all(|w| w[0].logprob >= w[1].logprob)
+        );
         for token in &detail.likely {
             let request = LoglikelihoodRequest {
                 context: PROMPTS[0].into(),
