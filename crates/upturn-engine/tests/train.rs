@@ -3,11 +3,14 @@
 #[path = "train/reference.rs"]
 mod reference;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use reference::Reference;
+use serde_json::Value;
 use upturn_engine::checkpoint::Checkpoint;
 use upturn_engine::forward::Decoder;
+use upturn_engine::gemm::tensor_f32;
 use upturn_engine::score::{Limits, score};
 use upturn_engine::train::{
     AdamW, Batch, Block, IGNORE, Init, LearningRates, Shape, TrainError, Trainer,
@@ -225,6 +228,91 @@ fn any_number_of_threads_gives_the_same_bits() {
         let one = run(1);
         for n in [2, 3, 5] {
             assert_eq!(one, run(n), "{n} threads");
+        }
+    }
+}
+
+/// So large that idle threads share out the work within a chunk.
+#[test]
+fn threads_within_a_chunk_give_the_same_bits() {
+    for block in [Block::Gated, Block::Gelu] {
+        let shape = Shape {
+            vocab_size: 900,
+            ..shape(block, 176, (4, 4), 700)
+        };
+        assert!(shape.n_params() > 1 << 20);
+        // Two chunks, then one of one panel.
+        let batches = [batch(&[90, 200], 900, 4, 1), batch(&[20], 900, 5, 3)];
+        let run = |n: usize| {
+            pool(n).install(|| {
+                let mut t = Trainer::new(shape, &INIT, LearningRates::default()).unwrap();
+                let losses: Vec<u64> = batches
+                    .iter()
+                    .map(|b| {
+                        let loss = t.accumulate(b).unwrap();
+                        t.apply(&SETTINGS).unwrap();
+                        loss.to_bits()
+                    })
+                    .collect();
+                (losses, bits(&t))
+            })
+        };
+        let one = run(1);
+        for n in [3, 4] {
+            assert_eq!(one, run(n), "{n} threads");
+        }
+    }
+}
+
+/// Gradients and losses that PyTorch found: made by scripts/check_training.py --fixture.
+#[test]
+fn pytorch_finds_the_same_gradients_and_losses() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/training");
+    for name in ["gelu", "gated"] {
+        let dir = fixtures.join(name);
+        let run = std::fs::read(dir.join("run.json")).unwrap();
+        let run: Value = serde_json::from_slice(&run).unwrap();
+        let numbers = |v: &Value| -> Vec<u32> {
+            let all = v.as_array().unwrap().iter();
+            all.map(|n| n.as_u64().unwrap() as u32).collect()
+        };
+        let batches: Vec<Batch> = run["batches"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|b| Batch {
+                tokens: numbers(&b["tokens"]),
+                targets: numbers(&b["targets"]),
+                lengths: numbers(&b["lengths"]).iter().map(|n| *n as usize).collect(),
+            })
+            .collect();
+        let settings: AdamW = serde_json::from_value(run["settings"].clone()).unwrap();
+
+        let initial = dir.join("initial");
+        let mut trainer = Trainer::from_folder(&initial, LearningRates::default()).unwrap();
+        trainer.accumulate(&batches[0]).unwrap();
+        let expected = Checkpoint::open(&dir.join("gradients")).unwrap();
+        let gradients = trainer.gradients();
+        assert_eq!(gradients.len(), expected.names().count());
+        for t in &gradients {
+            let want = tensor_f32(&expected, &t.name).unwrap();
+            let pairs = t.values.iter().zip(&want);
+            let off: f64 = pairs.map(|(a, b)| f64::from(a - b).powi(2)).sum();
+            let norm: f64 = want.iter().map(|b| f64::from(*b).powi(2)).sum();
+            assert!(off.sqrt() <= 1e-5 * norm.sqrt(), "{name}: {}", t.name);
+        }
+        trainer.discard();
+
+        let losses = run["losses"].as_array().unwrap();
+        assert!(losses.len() > 10);
+        for (step, (batch, want)) in batches.iter().zip(losses).enumerate() {
+            let loss = trainer.accumulate(batch).unwrap() / batch.n_targets() as f64;
+            trainer.apply(&settings).unwrap();
+            let want = want.as_f64().unwrap();
+            assert!(
+                (loss - want).abs() < 1e-4 * want,
+                "{name}, step {step}: {loss}, {want}"
+            );
         }
     }
 }

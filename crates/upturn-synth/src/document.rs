@@ -34,7 +34,9 @@ impl Eq for Document {}
 
 impl Generator {
     /// The training document with this index: the `runs` items of the training split with
-    /// indices `index·runs..(index+1)·runs`, so that documents share no draw.
+    /// indices `index·runs..(index+1)·runs`, so that documents share no draw. Of a kind whose
+    /// prompts do not tell the skill (`substitution`) all items have the same one, drawn for the
+    /// document.
     ///
     /// ```
     /// use upturn_synth::{Form, Generator};
@@ -64,14 +66,15 @@ impl Generator {
     ) {
         out.clear();
         let first = index.wrapping_mul(runs as u64);
+        let skill = self.skill_of_document(seed, index);
         for run in 0..runs as u64 {
-            self.append(seed, first.wrapping_add(run), form, out);
+            self.append(skill, seed, first.wrapping_add(run), form, out);
         }
     }
 
-    fn append(&self, seed: u64, index: u64, form: Form, out: &mut Document) {
+    fn append(&self, skill: Option<u32>, seed: u64, index: u64, form: Form, out: &mut Document) {
         let item = &mut out.item;
-        self.short_item(seed, Split::Train, index, form, item);
+        self.short_item_of(skill, seed, Split::Train, index, form, item);
         let text = &mut out.text;
         if form == Form::Steps && self.has_steps() {
             text.push_str(&item.prompt[..item.prompt.len() - 1]);

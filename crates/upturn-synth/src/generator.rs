@@ -38,6 +38,9 @@ pub struct Generator {
 /// found, the rest of a small space is enumerated.
 const PATIENCE: u64 = 1_000;
 
+/// Stream of the documents' skills: the others have a skill in so many bits, and never this.
+const DOCUMENT: u64 = u64::MAX;
+
 /// Up to this many inputs it is made sure that both splits have some.
 const SMALL: u64 = 4_096;
 
@@ -173,10 +176,32 @@ impl Generator {
     /// The short form alone of [`item`](Self::item), in place of what `out` holds. With
     /// [`Form::Direct`] the steps are not written.
     pub fn short_item(&self, seed: u64, split: Split, index: u64, form: Form, out: &mut ShortItem) {
-        let mut rng = self.stream(seed, split, index, None);
+        self.short_item_of(None, seed, split, index, form, out);
+    }
+
+    /// As [`short_item`](Self::short_item), of one skill where one is given.
+    pub(crate) fn short_item_of(
+        &self,
+        skill: Option<u32>,
+        seed: u64,
+        split: Split,
+        index: u64,
+        form: Form,
+        out: &mut ShortItem,
+    ) {
+        let mut rng = self.stream(seed, split, index, skill);
         let steps = form == Form::Steps && self.has_steps();
         self.kind
-            .short(&mut rng, self.side(split), None, steps, out);
+            .short(&mut rng, self.side(split), skill, steps, out);
+    }
+
+    /// The skill that all items of a training document have, where the kind keeps one.
+    pub(crate) fn skill_of_document(&self, seed: u64, index: u64) -> Option<u32> {
+        let n = self
+            .n_skills()
+            .filter(|_| self.kind.one_skill_per_document())?;
+        let mut rng = Rng::of(&[self.key, seed, DOCUMENT, index]);
+        Some(rng.below(n.into()) as u32)
     }
 
     /// `n` items with distinct inputs: those with indices 0, 1, 2… without repetitions. Fewer

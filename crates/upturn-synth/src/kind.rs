@@ -80,6 +80,10 @@ pub(crate) trait Kind: Send + Sync + 'static {
     fn skill_probability(&self, _: u32) -> f64 {
         1.0
     }
+    /// Whether a training document keeps one skill for all its items, each as often as others.
+    fn one_skill_per_document(&self) -> bool {
+        false
+    }
     /// As `draw`, for one skill.
     fn draw_skill(&self, _: u32, rng: &mut Rng) -> Self::Input {
         self.draw(rng)
@@ -96,6 +100,7 @@ pub(crate) trait AnyKind: Send + Sync {
     fn chance(&self) -> Chance;
     fn n_skills(&self) -> Option<u32>;
     fn skill_probability(&self, skill: u32) -> f64;
+    fn one_skill_per_document(&self) -> bool;
 
     fn item(&self, rng: &mut Rng, side: Side, skill: Option<u32>) -> Item;
     fn short(
@@ -225,6 +230,10 @@ impl<K: Kind> AnyKind for K {
 
     fn skill_probability(&self, skill: u32) -> f64 {
         Kind::skill_probability(self, skill)
+    }
+
+    fn one_skill_per_document(&self) -> bool {
+        Kind::one_skill_per_document(self)
     }
 
     fn item(&self, rng: &mut Rng, side: Side, skill: Option<u32>) -> Item {

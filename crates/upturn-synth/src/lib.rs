@@ -33,6 +33,7 @@
 //! | `rewriting` | `rw abdbbd=ad` | `abdad,abbd,aad,ad` | 0 |
 //! | `transliteration` | `tl shaku=xozhi` | `sh:x,a:o,k:zh,u:i` | 0 |
 //! | `parity` | `qe:1111101100=1` | `0,1,0` | 1/2 |
+//! | `substitution` | `sub agbb=hfee` | | 0 |
 //!
 //! [`kinds()`] tells their parameters and ranges. Chance here is [`Chance::guess`];
 //! [`Generator::chance`] also has what the most frequent answer scores.
@@ -47,7 +48,8 @@
 //! ```
 //!
 //! Three kinds have a world of their own, made from a seed (`lexicon`, `system`, `subsets`), of
-//! which short prompts do not tell: mix only one world of a kind.
+//! which short prompts do not tell: mix only one world of a kind. `substitution` has many
+//! tables and tells none: a document keeps one, so that its examples tell it.
 //!
 //! Two tasks of one kind can share prompts where their parameters overlap (numbers up to two
 //! digits are among those up to three), and then an input may be for training in one and for

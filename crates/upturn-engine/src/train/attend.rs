@@ -132,10 +132,10 @@ fn scores<L: Lanes, const R: usize>(
         let start = l.load(vec_at(starts, group.row));
         let own = l.add(l.load(&COUNT), l.splat(group.row as f32));
         let unseen = l.splat(UNSEEN);
-        for r in 0..R {
+        for (r, s) in s.iter_mut().enumerate() {
             let at = l.splat((key + r) as f32);
-            s[r] = l.less(at, start, unseen, s[r]);
-            s[r] = l.less(own, at, unseen, s[r]);
+            *s = l.less(at, start, unseen, *s);
+            *s = l.less(own, at, unseen, *s);
         }
     }
     s
@@ -222,9 +222,9 @@ impl Attend<'_> {
             let key = group.first_key + b * 8;
             let keys = features(self.qkv, key / PANEL, k_at, dim);
             let s = scores::<L, 8>(l, group, keys, key, queries, self.starts);
-            for r in 0..8 {
-                max = l.max(s[r], max);
-                l.store(s[r], vec_at_mut(w, r * LANES));
+            for (r, s) in s.into_iter().enumerate() {
+                max = l.max(s, max);
+                l.store(s, vec_at_mut(w, r * LANES));
             }
         }
         let mut sum = l.splat(0.0);

@@ -515,7 +515,7 @@ mod tests {
                 l.min(a, b),
                 l.sqrt(l.abs(a)),
                 l.less(a, b, c, a),
-                l.exp(l.mul(a, l.splat(15.0))),
+                l.exp(l.mul(a, l.splat(10.0))),
             ];
             let mut out = Vec::new();
             for v in results.into_iter().chain(l.transpose(rows)) {
@@ -538,7 +538,13 @@ mod tests {
         for got in levels {
             assert_eq!(got.len(), want.len());
             for (i, (g, w)) in got.iter().zip(&want).enumerate() {
-                assert!((g - w).abs() <= 3e-7 * w.abs(), "number {i}: {g}, {w}");
+                // Plain code rounds a product before it is added to.
+                let fused = i / LANES == 4 || i / LANES == 5;
+                let slack = if fused { 6e-6 } else { 0.0 };
+                assert!(
+                    (g - w).abs() <= 3e-7 * w.abs() + slack,
+                    "number {i}: {g}, {w}"
+                );
             }
         }
     }

@@ -76,6 +76,35 @@ pub(crate) fn by_rows(
             y,
             base,
             first,
+            then: Then::Write,
+        });
+    });
+}
+
+/// `y[row] *= Σ over columns of m[row, col] · x[col]`, for every panel; `spread` as in [`by_rows`].
+///
+/// Where `both` is given, `y` holds that many features and as many below, and all are multiplied.
+pub(crate) fn times_rows(
+    m: Matrix<'_>,
+    x: Panels<'_>,
+    y: PanelsMut<'_>,
+    both: Option<usize>,
+    spread: bool,
+) {
+    let then = match both {
+        None => Then::Multiply,
+        Some(below) => Then::MultiplyBoth(below),
+    };
+    // Features that are multiplied twice cannot be shared out.
+    let spread = spread && (both.is_none() || y.data.len() > y.features * PANEL);
+    share_out(x, y, ZERO, TILE, spread, |x, y, base, first| {
+        run(ByRows {
+            m,
+            x,
+            y,
+            base,
+            first,
+            then,
         });
     });
 }
@@ -221,10 +250,10 @@ fn start<L: Lanes, const R: usize, const C: usize>(
     }
     if let Some(panels) = base.panels {
         let from = &panels[panel_at + feature * PANEL + half * LANES..];
-        for r in 0..R {
-            for c in 0..C {
+        for (r, row) in acc.iter_mut().enumerate() {
+            for (c, v) in row.iter_mut().enumerate() {
                 let b = l.load(vec_at(from, r * PANEL + c * LANES));
-                acc[r][c] = l.add(acc[r][c], b);
+                *v = l.add(*v, b);
             }
         }
     }
@@ -234,11 +263,38 @@ fn start<L: Lanes, const R: usize, const C: usize>(
 /// Writes a tile.
 #[inline(always)]
 fn finish<L: Lanes, const R: usize, const C: usize>(l: L, acc: [[L::V; C]; R], to: &mut [f32]) {
-    for r in 0..R {
-        for c in 0..C {
-            l.store(acc[r][c], vec_at_mut(to, r * PANEL + c * LANES));
+    for (r, row) in acc.iter().enumerate() {
+        for (c, v) in row.iter().enumerate() {
+            l.store(*v, vec_at_mut(to, r * PANEL + c * LANES));
         }
     }
+}
+
+/// Multiplies by the first `n` features of a tile.
+#[inline(always)]
+fn multiply<L: Lanes, const R: usize, const C: usize>(
+    l: L,
+    acc: [[L::V; C]; R],
+    to: &mut [f32],
+    n: usize,
+) {
+    for (r, row) in acc.iter().enumerate().take(n) {
+        for (c, v) in row.iter().enumerate() {
+            let to = vec_at_mut(to, r * PANEL + c * LANES);
+            l.store(l.mul(*v, l.load(to)), to);
+        }
+    }
+}
+
+/// What is done with a tile.
+#[derive(Clone, Copy)]
+enum Then {
+    /// It becomes the output.
+    Write,
+    /// It multiplies the output.
+    Multiply,
+    /// It multiplies the output, and the features that many below.
+    MultiplyBoth(usize),
 }
 
 struct ByRows<'a> {
@@ -248,6 +304,7 @@ struct ByRows<'a> {
     base: Base<'a>,
     /// Row of the matrix that is the output's first feature.
     first: usize,
+    then: Then,
 }
 
 impl Op for ByRows<'_> {
@@ -281,7 +338,19 @@ impl ByRows<'_> {
                         let at = p * out_panel + row * PANEL + half * LANES;
                         let acc = start::<L, R, C>(l, base, p * out_panel, row, half);
                         let acc = self.tile::<L, R, C>(l, x, self.first + row, half, acc);
-                        finish::<L, R, C>(l, acc, &mut self.y.data[at..]);
+                        let y = &mut self.y.data[at..];
+                        match self.then {
+                            Then::Write => finish::<L, R, C>(l, acc, y),
+                            Then::Multiply => multiply::<L, R, C>(l, acc, y, R),
+                            Then::MultiplyBoth(below) => {
+                                // Padding would reach into the features below.
+                                let n = below.saturating_sub(row).min(R);
+                                multiply::<L, R, C>(l, acc, y, n);
+                                if n > 0 {
+                                    multiply::<L, R, C>(l, acc, &mut y[below * PANEL..], n);
+                                }
+                            }
+                        }
                     }
                 }
             }
@@ -451,9 +520,9 @@ impl Outer<'_> {
         for row in (0..place.rows_padded()).step_by(R) {
             let mut acc = [[l.splat(0.0); C]; R];
             if !self.replace {
-                for r in 0..R {
-                    for c in 0..C {
-                        acc[r][c] = l.load(vec_at(g, at(r, c, row)));
+                for (r, sums) in acc.iter_mut().enumerate() {
+                    for (c, v) in sums.iter_mut().enumerate() {
+                        *v = l.load(vec_at(g, at(r, c, row)));
                     }
                 }
             }
@@ -478,9 +547,181 @@ impl Outer<'_> {
                     }
                 }
             }
-            for r in 0..R {
-                for c in 0..C {
-                    l.store(acc[r][c], vec_at_mut(g, at(r, c, row)));
+            for (r, sums) in acc.iter().enumerate() {
+                for (c, v) in sums.iter().enumerate() {
+                    l.store(*v, vec_at_mut(g, at(r, c, row)));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::lanes::Plain;
+    use super::super::layout::Kind;
+    use super::*;
+
+    fn numbers(n: usize, seed: usize) -> Vec<f32> {
+        (0..n)
+            .map(|i| ((i * 37 + seed * 11) % 101) as f32 / 50.0 - 1.0)
+            .collect()
+    }
+
+    fn place(rows: usize, cols: usize) -> Place {
+        Place {
+            kind: Kind::Reads,
+            at: 0,
+            rows,
+            cols,
+            stride: (rows.next_multiple_of(TILE) + 8) * LANES,
+        }
+    }
+
+    /// A matrix whose padding is 0, and the number at (row, col).
+    fn matrix(place: Place) -> Vec<f32> {
+        let mut data = vec![0.0; place.len()];
+        for row in 0..place.rows {
+            for col in 0..place.cols {
+                data[place.index(row, col)] = ((row * 7 + col * 3) % 13) as f32 - 6.0;
+            }
+        }
+        data
+    }
+
+    fn near(got: &[f32], want: &[f32]) {
+        for (i, (g, w)) in got.iter().zip(want).enumerate() {
+            assert!(
+                (g - w).abs() <= 1e-4 * (1.0 + w.abs()),
+                "number {i}: {g}, {w}"
+            );
+        }
+    }
+
+    /// The three products against their definitions, at odd sizes, with the widest
+    /// instructions and with none.
+    #[test]
+    fn products_are_their_definitions_at_every_level() {
+        for (rows, cols) in [(5, 4), (17, 33), (40, 16), (8, 50)] {
+            let place = place(rows, cols);
+            let data = matrix(place);
+            let m = Matrix { place, data: &data };
+            let (n_in, n_out) = (cols.next_multiple_of(16), rows.next_multiple_of(16));
+            let panels = 3;
+            let (x, l) = (
+                numbers(panels * n_in * PANEL, 1),
+                numbers(panels * n_out * PANEL, 2),
+            );
+            let bias = numbers(n_out.max(n_in), 3);
+            let base = Base {
+                bias: Some(&bias),
+                panels: None,
+            };
+            let at = |p: usize, features: usize, k: usize, i: usize| (p * features + k) * PANEL + i;
+            let number = |row: usize, col: usize| data[place.index(row, col)];
+            let all = || (0..panels).flat_map(|p| (0..PANEL).map(move |i| (p, i)));
+
+            let mut want = vec![0.0; panels * n_out * PANEL];
+            let mut want_cols = vec![0.0; panels * n_in * PANEL];
+            let mut want_outer = vec![0.0; place.len()];
+            for (p, i) in all() {
+                for row in 0..rows {
+                    want[at(p, n_out, row, i)] = bias[row];
+                }
+                for col in 0..cols {
+                    want_cols[at(p, n_in, col, i)] = bias[col];
+                }
+                for row in 0..rows {
+                    for col in 0..cols {
+                        let (a, b) = (l[at(p, n_out, row, i)], x[at(p, n_in, col, i)]);
+                        want[at(p, n_out, row, i)] += number(row, col) * b;
+                        want_cols[at(p, n_in, col, i)] += number(row, col) * a;
+                        want_outer[place.index(row, col)] += a * b;
+                    }
+                }
+            }
+            // Only true features count: padding may hold anything.
+            let true_part = |y: &[f32], features: usize, n: usize| -> Vec<f32> {
+                all()
+                    .flat_map(|(p, i)| (0..n).map(move |k| (p, i, k)))
+                    .map(|(p, i, k)| y[at(p, features, k, i)])
+                    .collect()
+            };
+            let mut turned = vec![0.0; x.len()];
+            for (p, i) in all() {
+                for k in 0..n_in {
+                    let block = p * n_in * PANEL + k / LANES * LANES * PANEL;
+                    turned[block + i * LANES + k % LANES] = x[at(p, n_in, k, i)];
+                }
+            }
+            for plain in [false, true] {
+                let xs = Panels {
+                    data: &x,
+                    features: n_in,
+                };
+                let ls = Panels {
+                    data: &l,
+                    features: n_out,
+                };
+                let mut y = vec![0.0; want.len()];
+                let op = ByRows {
+                    m,
+                    x: xs,
+                    y: PanelsMut {
+                        data: &mut y,
+                        features: n_out,
+                    },
+                    base,
+                    first: 0,
+                    then: Then::Write,
+                };
+                if plain {
+                    op.run(Plain)
+                } else {
+                    run(op)
+                }
+                near(&true_part(&y, n_out, rows), &true_part(&want, n_out, rows));
+
+                let mut y = vec![0.0; want_cols.len()];
+                let op = ByCols {
+                    m,
+                    x: ls,
+                    y: PanelsMut {
+                        data: &mut y,
+                        features: n_in,
+                    },
+                    base,
+                    first: 0,
+                };
+                if plain {
+                    op.run(Plain)
+                } else {
+                    run(op)
+                }
+                near(
+                    &true_part(&y, n_in, cols),
+                    &true_part(&want_cols, n_in, cols),
+                );
+
+                let mut g = vec![0.0; place.len()];
+                let op = Outer {
+                    place,
+                    g: &mut g,
+                    first: 0,
+                    replace: false,
+                    l: ls,
+                    r: &turned,
+                };
+                if plain {
+                    op.run(Plain)
+                } else {
+                    run(op)
+                }
+                for row in 0..rows {
+                    for col in 0..cols {
+                        let at = place.index(row, col);
+                        near(&g[at..=at], &want_outer[at..=at]);
+                    }
                 }
             }
         }

@@ -185,6 +185,9 @@ impl Op for NormBack<'_> {
             .zip(self.dx.chunks_exact_mut(width))
             .zip(self.records.chunks_exact(NORM_RECORD))
         {
+            if self.replace {
+                dx[n * PANEL..].fill(0.0);
+            }
             for half in [0, LANES] {
                 let inv = l.load(vec_at(record, half));
                 let mean = l.load(vec_at(record, PANEL + half));

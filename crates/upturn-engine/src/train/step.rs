@@ -2,17 +2,19 @@
 //!
 //! A chunk is some hundred rows, so that what one operation writes is still in a cache when the
 //! next one reads it. Kept for the backward pass: inputs of both norms, queries, keys and
-//! values, attention's output, and the feed-forward block before its activation. The rest is
-//! computed again.
+//! values, attention's output, and the feed-forward block's activation with its derivative. The
+//! rest is computed again.
 
-use super::activate::{Gated, gated, gated_back, gelu, gelu_back};
+use super::activate::{Gated, gated, gelu};
 use super::attend::{Attend, AttendBack, Heads, RECORD};
 use super::batch::IGNORE;
 use super::buffer::Buffer;
 use super::cross::CrossEntropy;
 use super::lanes::LANES;
 use super::layout::{LayerPlaces, Layout, NormPlaces, Place};
-use super::product::{Base, Matrix, PANEL, Panels, PanelsMut, ZERO, by_cols, by_rows, outer};
+use super::product::{
+    Base, Matrix, PANEL, Panels, PanelsMut, ZERO, by_cols, by_rows, outer, times_rows,
+};
 use super::rows::{
     Angles, NORM_RECORD, Norm, NormBack, Rotate, add_lanes, embed, embed_back, norm,
     norm_transposed, offset_lanes, transpose,
@@ -87,7 +89,9 @@ struct Kept {
     attended: Buffer,
     middle: Buffer,
     norm2: Buffer,
+    /// After the activation, its derivative.
     up: Buffer,
+    inner: Buffer,
 }
 
 /// Memory of one chunk.
@@ -101,9 +105,6 @@ pub(crate) struct Workspace {
     starts: Buffer,
     normed: Buffer,
     turned: Buffer,
-    inner: Buffer,
-    dinner: Buffer,
-    dup: Buffer,
     dqkv: Buffer,
     dx: Buffer,
     gathered: Buffer,
@@ -117,10 +118,10 @@ pub(crate) struct Workspace {
 
 /// Lengths of a workspace's buffers.
 struct Sizes {
-    /// Input, norm1, qkv, weights, attended, middle, norm2, up.
-    kept: [usize; 8],
+    /// As they stand in [`Kept`].
+    kept: [usize; 9],
     /// The rest, as they stand in [`Workspace`].
-    rest: [usize; 15],
+    rest: [usize; 12],
 }
 
 impl Sizes {
@@ -129,14 +130,19 @@ impl Sizes {
         let rows = n_panels * PANEL;
         let (h, record) = (w.hidden * rows, n_panels * NORM_RECORD);
         let weights = shape.n_heads * (rows / LANES) * RECORD;
-        let dinner = w.inner * rows;
-        let dup = match shape.block {
-            Block::Gated => w.up * rows,
-            Block::Gelu => 0,
-        };
         let logits = w.head_panels(n_panels) * PANEL * w.vocab;
         Sizes {
-            kept: [h, record, w.qkv * rows, weights, h, h, record, w.up * rows],
+            kept: [
+                h,
+                record,
+                w.qkv * rows,
+                weights,
+                h,
+                h,
+                record,
+                w.up * rows,
+                w.inner * rows,
+            ],
             rest: [
                 h,
                 record,
@@ -144,9 +150,6 @@ impl Sizes {
                 rows,
                 h,
                 h,
-                w.inner * rows,
-                dinner,
-                dup,
                 w.qkv * rows,
                 h,
                 h,
@@ -186,7 +189,7 @@ impl Workspace {
         self.n_panels
     }
 
-    fn buffers(&mut self) -> [&mut Buffer; 15] {
+    fn buffers(&mut self) -> [&mut Buffer; 12] {
         [
             &mut self.output,
             &mut self.final_norm,
@@ -194,9 +197,6 @@ impl Workspace {
             &mut self.starts,
             &mut self.normed,
             &mut self.turned,
-            &mut self.inner,
-            &mut self.dinner,
-            &mut self.dup,
             &mut self.dqkv,
             &mut self.dx,
             &mut self.gathered,
@@ -220,7 +220,7 @@ impl Workspace {
 }
 
 impl Kept {
-    fn buffers(&mut self) -> [&mut Buffer; 8] {
+    fn buffers(&mut self) -> [&mut Buffer; 9] {
         [
             &mut self.input,
             &mut self.norm1,
@@ -230,6 +230,7 @@ impl Kept {
             &mut self.middle,
             &mut self.norm2,
             &mut self.up,
+            &mut self.inner,
         ]
     }
 }
@@ -508,9 +509,9 @@ impl<'a> Net<'a> {
                 base,
                 self.spread,
             );
-            let inner = &mut s.inner[..w.inner * n];
+            let inner = &mut kept.inner[..w.inner * n];
             match self.shape.block {
-                Block::Gelu => gelu(up, inner, self.spread),
+                Block::Gelu => gelu(up, inner, w.inner, self.shape.intermediate, self.spread),
                 Block::Gated => gated(self.gated(&w), up, inner, self.spread),
             }
             let base = Base {
@@ -649,7 +650,7 @@ impl<'a> Net<'a> {
             false => &mut s.dx[..hidden],
         };
         let places = self.layout.final_norm;
-        self.norm_back(places, x, records, &s.normed, dx, true, gradients);
+        self.norm_back(places, (x, records), &s.normed, dx, true, gradients);
         if sparse {
             s.dx[..w.hidden * n].fill(0.0);
             spread(
@@ -662,11 +663,11 @@ impl<'a> Net<'a> {
         loss
     }
 
+    /// Backward of a norm of `x`, given its records.
     fn norm_back(
         &self,
         places: NormPlaces,
-        x: Panels<'_>,
-        records: &[f32],
+        (x, records): (Panels<'_>, &[f32]),
         dy: &[f32],
         dx: &mut [f32],
         replace: bool,
@@ -730,42 +731,38 @@ impl<'a> Net<'a> {
         let w = Widths::of(self.shape);
         let n = n_panels * PANEL;
         let hidden = w.hidden * n;
-        let kept = &s.layers[i];
+        let kept = &mut s.layers[i];
         let dx = &mut s.dx[..hidden];
         let turned = &mut s.turned[..hidden];
         transpose(panels(&*dx, w.hidden), turned);
         self.offsets_back(places.down_bias, dx, w.hidden, gradients);
-        let inner = &mut s.inner[..w.inner * n];
-        let dinner = &mut s.dinner[..w.inner * n];
-        linear(
-            self.matrix(places.down),
-            dx,
-            w.hidden,
-            dinner,
-            w.inner,
-            ZERO,
-            self.spread,
-        );
-        let up = &kept.up[..w.up * n];
-        let dup = match self.shape.block {
-            Block::Gelu => {
-                gelu_back(up, inner, dinner, self.spread);
-                &*dinner
-            }
-            Block::Gated => {
-                let dup = &mut s.dup[..w.up * n];
-                gated_back(self.gated(&w), up, inner, dinner, dup, self.spread);
-                &*dup
-            }
-        };
+        let inner = panels(&kept.inner[..w.inner * n], w.inner);
         outer(
             places.down,
             gradients.flat,
             gradients.fresh,
-            panels(inner, w.inner),
+            inner,
             turned,
             self.spread,
         );
+        // What up's outputs were is now the activation's derivative by them.
+        let both = match self.shape.block {
+            Block::Gelu => None,
+            Block::Gated => Some(self.shape.intermediate),
+        };
+        let slopes = PanelsMut {
+            data: &mut kept.up[..w.up * n],
+            features: w.up,
+        };
+        let dx_panels = panels(&*dx, w.hidden);
+        times_rows(
+            self.matrix(places.down),
+            dx_panels,
+            slopes,
+            both,
+            self.spread,
+        );
+        let dup = &kept.up[..w.up * n];
         self.offsets_back(places.up_bias, dup, w.up, gradients);
         let dnormed = PanelsMut {
             data: &mut s.normed[..hidden],
@@ -791,8 +788,7 @@ impl<'a> Net<'a> {
         );
         self.norm_back(
             places.norm2,
-            middle,
-            records,
+            (middle, records),
             &s.normed[..hidden],
             dx,
             false,
@@ -878,8 +874,7 @@ impl<'a> Net<'a> {
         );
         self.norm_back(
             places.norm1,
-            input,
-            records,
+            (input, records),
             &s.normed[..hidden],
             dx,
             false,

@@ -112,7 +112,7 @@ pub(crate) fn safetensors(
     }
     let mut header = Value::Object(header).to_string();
     // Numbers begin at a multiple of 8.
-    while header.len() % 8 != 0 {
+    while !header.len().is_multiple_of(8) {
         header.push(' ');
     }
     file(path, |out| {

@@ -14,6 +14,7 @@ mod rewriting;
 mod running_sum;
 mod sorting;
 mod strings;
+mod substitution;
 mod subtraction;
 mod three_term;
 mod transliteration;
@@ -61,7 +62,7 @@ pub enum Has {
     Where(&'static str),
 }
 
-static KINDS: [KindInfo; 18] = [
+static KINDS: [KindInfo; 19] = [
     addition::INFO,
     subtraction::INFO,
     multiplication::INFO,
@@ -80,6 +81,7 @@ static KINDS: [KindInfo; 18] = [
     rewriting::INFO,
     transliteration::INFO,
     parity::INFO,
+    substitution::INFO,
 ];
 
 /// Every kind.

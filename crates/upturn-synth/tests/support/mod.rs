@@ -84,6 +84,9 @@ pub const SPECS: &[&str] = &[
     "parity:skills=3,bits=6,k=2,alpha=0",
     "parity:skills=500,bits=24,k=4",
     "parity:skills=2,bits=64,k=16,subsets=3",
+    "substitution",
+    "substitution:symbols=3,length=5,tables=2",
+    "substitution:symbols=26,length=12,tables=10000",
 ];
 
 pub fn generator(spec: &str) -> Generator {

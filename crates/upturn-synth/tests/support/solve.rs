@@ -27,6 +27,7 @@ pub fn kind_of(prompt: &str) -> &'static str {
         Some("wic") => "word_in_context",
         Some("rw") => "rewriting",
         Some("tl") => "transliteration",
+        Some("sub") => "substitution",
         Some(tag) if tag.starts_with('m') => "modular",
         Some(tag) if tag.starts_with('q') => "parity",
         _ => {
@@ -82,6 +83,13 @@ pub fn solve(item: &Item) -> String {
                 .filter(|p| rest.as_bytes()[p.trim().parse::<usize>().unwrap() - 1] == b'1');
             (ones.count() % 2).to_string()
         }
+        "substitution" => rest
+            .chars()
+            .map(|c| {
+                let to = q.split(&format!("{c} becomes ")).nth(1).expect(q);
+                to.chars().next().expect(q)
+            })
+            .collect(),
         other => panic!("{other}"),
     }
 }
