@@ -30,7 +30,12 @@ fn seeds_that_all_fail_are_near_chance() {
     for (metric, graded) in [("exact_match", false), ("f1", true)] {
         let analysis = upturn_analysis::analyze(family(metric, graded), &AnalysisConfig::default());
         let verdict = &analysis.verdicts[0];
-        assert_eq!(verdict.shape.name(), "emergent", "{metric}: {:?}", verdict.reason);
+        assert_eq!(
+            verdict.shape.name(),
+            "emergent",
+            "{metric}: {:?}",
+            verdict.reason
+        );
         let threshold = verdict.threshold.as_ref().expect("a threshold");
         assert_eq!((threshold.n_near, threshold.n_above), (3, 2));
     }

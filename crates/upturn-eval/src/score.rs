@@ -77,8 +77,16 @@ pub(crate) fn score_items(
         let chance = Options::of(&plan.items);
         for wanted in &plan.wanted {
             if let Some(values) = lists.get(wanted.request.info.name)
-                && let Some(score) =
-                    score(wanted, values, &pipeline.name, task, chance, options, model.vocab_size()).map_err(at)?
+                && let Some(score) = score(
+                    wanted,
+                    values,
+                    &pipeline.name,
+                    task,
+                    chance,
+                    options,
+                    model.vocab_size(),
+                )
+                .map_err(at)?
             {
                 scores.push(score);
             }
@@ -114,7 +122,9 @@ fn score(
         in_task: wanted.in_task,
         chance: match (info.graded, task.config.stated_chance()) {
             (false, Some(chance)) if options_of.harmonic_mean.is_none() => Some(chance),
-            _ => info.chance_for(kind).value(options_of.harmonic_mean, vocab_size),
+            _ => info
+                .chance_for(kind)
+                .value(options_of.harmonic_mean, vocab_size),
         },
         ceiling: if wanted.higher_is_better {
             info.range.1
