@@ -641,3 +641,53 @@ fn memory_is_predicted() {
         }
     }
 }
+
+/// Of the folders that the engine evaluates, those without further options can be trained, and
+/// give the log-probabilities that transformers gives; the others are refused by name.
+#[test]
+fn folders_of_others_load_or_are_refused_by_name() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/architectures");
+    let (mut loaded, mut refused) = (Vec::new(), Vec::new());
+    for entry in std::fs::read_dir(&fixtures).unwrap() {
+        let dir = entry.unwrap().path();
+        let name = dir.file_name().unwrap().to_string_lossy().into_owned();
+        let mut trainer = match Trainer::from_folder(&dir, LearningRates::default()) {
+            Ok(trainer) => trainer,
+            Err(e) => {
+                refused.push(format!("{name}: {e}"));
+                continue;
+            }
+        };
+        let expected = std::fs::read(dir.join("expected.json")).unwrap();
+        let expected: Value = serde_json::from_slice(&expected).unwrap();
+        for sequence in expected["sequences"].as_array().unwrap() {
+            let ids = sequence["ids"].as_array().unwrap();
+            let tokens: Vec<u32> = ids.iter().map(|t| t.as_u64().unwrap() as u32).collect();
+            let next = sequence["next_token_logprobs"].as_array().unwrap();
+            let want: f64 = next.iter().map(|p| p.as_f64().unwrap()).sum();
+            if tokens.len() < 2 {
+                continue;
+            }
+            let mut targets = tokens[1..].to_vec();
+            targets.push(IGNORE);
+            let batch = Batch {
+                lengths: vec![tokens.len()],
+                tokens,
+                targets,
+            };
+            let loss = trainer.loss(&batch).unwrap();
+            assert!((loss + want).abs() < 1e-5 * loss, "{name}: {loss}, {want}");
+        }
+        loaded.push(name);
+    }
+    // Its scaling only begins beyond its positions.
+    assert_eq!(loaded, ["llama-dynamic"]);
+    assert!(refused.len() > 40);
+    for message in &refused {
+        assert!(!message.contains('\n'), "{message}");
+        let known = ["cannot be trained", "without further options"];
+        assert!(known.iter().any(|k| message.contains(k)), "{message}");
+    }
+    let heads = refused.iter().find(|m| m.starts_with("llama: ")).unwrap();
+    assert!(heads.contains("heads of 8 features"), "{heads}");
+}

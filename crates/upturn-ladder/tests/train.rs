@@ -13,7 +13,7 @@ use upturn_ladder::{Documents, Ladder, LadderError, Plan, Texts};
 const LADDER: &str = r#"
 family = "a"
 [sizes]
-widths = [4, 8]
+widths = [16, 32]
 [tokens]
 total = 12_000
 [train]

@@ -218,7 +218,10 @@ fn every_metric_is_computed_for_the_kinds_it_claims_and_no_other() {
             };
             assert_eq!(
                 scores.iter().map(|(name, _)| *name).collect::<Vec<_>>(),
-                if metric.applies_to(kind) {
+                // Of a generated answer it needs the target's own likelihood, which is asked apart.
+                if metric.applies_to(kind)
+                    && (kind, metric.name) != (OutputKind::Generate, "target_logprob_per_token")
+                {
                     vec![metric.name]
                 } else {
                     vec![]

@@ -167,6 +167,12 @@ fn difference(plan: &DecoderPlan, wanted: &DecoderPlan) -> Option<String> {
     if plan == wanted {
         return None;
     }
+    if plan.head_dim != wanted.head_dim {
+        let (found, expected) = (plan.head_dim, wanted.head_dim);
+        return Some(format!(
+            "heads of {found} features, expected hidden / heads = {expected}"
+        ));
+    }
     if plan.ropes != wanted.ropes {
         return Some("rotary positions are scaled or partial".to_owned());
     }

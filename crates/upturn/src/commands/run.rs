@@ -78,6 +78,9 @@ pub fn run(args: &Args) -> Outcome {
         return dry_run(args, &study, &families, &cells, &out);
     }
     std::fs::create_dir_all(&out).map_err(|e| Failure::write(&out, e))?;
+    if args.shard.is_none() {
+        remove_unfinished(&out);
+    }
     let before = lockfile::read(&out)?;
     let mut lock = lockfile::of_plan(&study, &text, &families);
     lockfile::check(&before, &lock, args.locked)?;
@@ -135,6 +138,18 @@ pub fn run(args: &Args) -> Outcome {
         out.join("report.html").display()
     ));
     Ok(exit_of(&faults))
+}
+
+/// Removes what a killed run left half written at the top of the study's folder.
+fn remove_unfinished(out: &Path) {
+    for folder in [out.to_path_buf(), out.join("figures")] {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(".upturn-") {
+                // One that stays is only untidy.
+                let _stays = std::fs::remove_file(entry.path());
+            }
+        }
+    }
 }
 
 fn exit_of(faults: &[String]) -> Exit {
