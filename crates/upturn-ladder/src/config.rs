@@ -230,7 +230,7 @@ pub struct TaskSource {
     pub generator: Generator,
     /// Share of training tokens, relative to the other sources.
     pub weight: f64,
-    /// Answers at once, after steps, or either in half of the documents.
+    /// Answers at once, after steps, or either in half of the documents; or in sentences.
     pub form: Forms,
     pub(crate) key: String,
 }
@@ -245,6 +245,8 @@ pub enum Forms {
     Steps,
     /// Either, by a coin for each document.
     Both,
+    /// Questions in sentences, answered at once: instructions.
+    Words,
 }
 
 impl Forms {
@@ -255,6 +257,7 @@ impl Forms {
             Forms::Steps => Form::Steps,
             Forms::Both if coin => Form::Steps,
             Forms::Both => Form::Direct,
+            Forms::Words => Form::Words,
         }
     }
 }

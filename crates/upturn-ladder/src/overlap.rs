@@ -18,7 +18,7 @@ pub struct Overlap {
 }
 
 impl Mixture {
-    /// Counts how often any of the prompts (short forms, `47+85=` or `47+85?`) is the prompt of
+    /// Counts how often any of the prompts (short forms, `47+85=` or `47+85?`, or as asked in words) is the prompt of
     /// an item in the first `n` training documents of a seed, or stands in a text where no
     /// letter or digit is before it.
     #[must_use]
@@ -59,7 +59,8 @@ impl Mixture {
                 Kind::Task { .. } => {
                     let mut from = 0;
                     for span in &space.document.spans {
-                        let prompt = &space.document.text[from..span.start];
+                        // Items in words have an empty line between them.
+                        let prompt = space.document.text[from..span.start].trim_start_matches('\n');
                         look(prompt.strip_suffix(['=', '?']).unwrap_or(prompt));
                         from = span.end;
                     }

@@ -442,14 +442,15 @@ fn sources(section: &Section<'_>) -> Read<Sources> {
         })?;
         let generator =
             Generator::parse(spec).map_err(|e| task.error("generator", e.to_string()))?;
-        let form = match task.word("form", &["direct", "steps", "both"])? {
+        let form = match task.word("form", &["direct", "steps", "both", "words"])? {
             Some("steps") => Forms::Steps,
             Some("both") => Forms::Both,
+            Some("words") => Forms::Words,
             _ => Forms::Direct,
         };
-        if form != Forms::Direct && !generator.has_steps() {
+        if matches!(form, Forms::Steps | Forms::Both) && !generator.has_steps() {
             let message = format!(
-                "{} has no worked steps; expected form = \"direct\"",
+                "{} has no worked steps; expected form = \"direct\" or \"words\"",
                 generator.name()
             );
             return Err(task.error("form", message));

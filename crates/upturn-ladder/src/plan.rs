@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use upturn_engine::train::{AdamW, Batch, Shape, Trainer};
-use upturn_synth::{Form, Split};
+use upturn_synth::{Form, Generator, Split};
 
 use crate::config::{
-    Finetune, FinetuneTokens, Ladder, Rung, Rungs, Sources, TextSource, Tokens, Vocabulary,
+    Finetune, FinetuneTokens, Forms, Ladder, Rung, Rungs, Sources, TextSource, Tokens, Vocabulary,
 };
 use crate::describe;
 use crate::error::LadderError;
@@ -133,6 +133,9 @@ impl Ladder {
                     // Steps are asked for by a question mark.
                     let asked = if task.generator.has_steps() { "?" } else { "" };
                     chars.extend(task.generator.alphabet().chars().chain(asked.chars()));
+                    if task.form == Forms::Words {
+                        chars.extend(Generator::alphabet_of_words().chars());
+                    }
                     chars.insert('\n');
                 }
                 for source in self.all_sources().flat_map(|s| &s.texts) {
@@ -663,16 +666,25 @@ impl Ladder {
         let mut prompts: BTreeMap<String, &str> = BTreeMap::new();
         for task in &sources.tasks {
             for item in task.generator.items(self.seed, Split::Test, LOOKED_UP) {
-                let (prompt, _) = item.short(Form::Direct);
-                prompts.insert(prompt.to_owned(), task.generator.name());
+                let prompt = match task.form {
+                    Forms::Words => item.asked_in_words(),
+                    _ => item.short(Form::Direct).0.to_owned(),
+                };
+                prompts.insert(prompt, task.generator.name());
             }
         }
         let seed = hash::words(&[self.seed, ORDER, 0]);
         let found = mixture.overlap(prompts.keys().map(String::as_str), seed, LOOKED_THROUGH);
         let example = found.example?;
-        let task = prompts.get(&format!("{example}=")).copied();
+        let short = format!("{example}=");
+        let known = [&short, &example];
+        let (asked, task) = match known.iter().find_map(|p| prompts.get_key_value(*p)) {
+            Some((prompt, task)) => (prompt.as_str(), Some(*task)),
+            None => (example.as_str(), None),
+        };
+        let asked = asked.lines().next().unwrap_or_default();
         Some(format!(
-            "{} of the first {LOOKED_THROUGH} training documents hold test items of {} ('{example}='): \
+            "{} of the first {LOOKED_THROUGH} training documents hold test items of {} ('{asked}'): \
              tasks or texts overlap, and its scores will flatter",
             found.n_found,
             task.unwrap_or("a task")

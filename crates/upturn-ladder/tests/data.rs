@@ -6,7 +6,7 @@ use upturn_engine::tokenizer::Tokenizer;
 use upturn_engine::train::{Batch, IGNORE};
 use upturn_ladder::mixture::{Mixture, Sequence, Side};
 use upturn_ladder::{Documents, Ladder, NoTexts, Plan, Texts};
-use upturn_synth::{Form, Generator, Split};
+use upturn_synth::{Form, Generator, Item, Split};
 
 /// Stories of 1 to 60 words, for any pattern.
 struct Stories(usize);
@@ -364,6 +364,52 @@ fn evaluation_items_stay_out_of_training() {
     let known = known.items(0, Split::Train, 3_000);
     let known = known.iter().map(|i| i.prompt.as_str());
     assert!(mixture.overlap(known, seed, 20_000).n_found > 500);
+}
+
+#[test]
+fn instructions_are_trained_as_they_are_asked() {
+    let plan = plan(
+        "[data]\n[[data.task]]\ngenerator = \"instruction:pairs=seen\"\nform = \"words\"\n\
+         [[data.task]]\ngenerator = \"addition:digits=2\"\nform = \"words\"\n",
+    );
+    let mixture = &plan.mixtures[0];
+    let mut counted = 0;
+    for i in 0..200 {
+        let d = document(mixture, 2, i);
+        let tokenizer = plan.tokenizer.tokenizer();
+        let text = tokenizer.decode(&d.tokens, false);
+        assert!(!text.contains("<unk>"), "{text}");
+        assert!(text.starts_with("Q: ") && text.ends_with('\n'), "{text}");
+        let predicted: Vec<u32> = d
+            .tokens
+            .iter()
+            .zip(&d.counted)
+            .filter_map(|(t, counted)| counted.then_some(*t))
+            .collect();
+        let answers: String = text
+            .split("\n\n")
+            .map(|item| item.split_once("\nA:").expect(&text).1.trim_end())
+            .map(|answer| format!("{answer}\n"))
+            .collect();
+        assert_eq!(tokenizer.decode(&predicted, false), answers);
+        counted += predicted.len();
+    }
+    assert!(counted > 1_000);
+
+    // Neither test items nor unseen pairs come up, and items of the training split do.
+    let asked = |spec: &str, split| -> Vec<String> {
+        let generator = Generator::parse(spec).expect(spec);
+        let items = generator.items(3, split, 5_000);
+        items.iter().map(Item::asked_in_words).collect()
+    };
+    let look = |prompts: Vec<String>| {
+        let found = mixture.overlap(prompts.iter().map(String::as_str), 2, 20_000);
+        found.n_found
+    };
+    assert_eq!(look(asked("addition:digits=2", Split::Test)), 0);
+    assert_eq!(look(asked("instruction:pairs=seen", Split::Test)), 0);
+    assert_eq!(look(asked("instruction:pairs=unseen", Split::Train)), 0);
+    assert!(look(asked("addition:digits=2", Split::Train)) > 1_000);
 }
 
 #[test]

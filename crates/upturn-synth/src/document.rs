@@ -4,13 +4,14 @@ use crate::generator::Generator;
 use crate::item::{Form, ShortItem, Split};
 use std::ops::Range;
 
-/// Items of one task, each on a line of its own.
+/// Items of one task, each on a line of its own; in words, each on two, with an empty line after.
 #[derive(Debug, Clone, Default)]
 pub struct Document {
     /// `47+85=132\n12+30=42\n`
     pub text: String,
     /// Byte ranges of `text` that a model is to predict, one per item and in order: the
-    /// answer with its newline, and before it the steps and their `=` in the form with steps.
+    /// answer with its newline, and before it the steps and their `=` in the form with steps,
+    /// or the space in words.
     pub spans: Vec<Range<usize>>,
     /// The item being written; kept for its memory.
     item: ShortItem,
@@ -73,6 +74,17 @@ impl Generator {
     }
 
     fn append(&self, skill: Option<u32>, seed: u64, index: u64, form: Form, out: &mut Document) {
+        if form == Form::Words {
+            let item = self.item_of(skill, seed, Split::Train, index);
+            out.text.push_str(&item.asked_in_words());
+            let start = out.text.len();
+            out.text.push(' ');
+            out.text.push_str(&item.answer);
+            out.text.push('\n');
+            out.spans.push(start..out.text.len());
+            out.text.push('\n');
+            return;
+        }
         let item = &mut out.item;
         self.short_item_of(skill, seed, Split::Train, index, form, item);
         let text = &mut out.text;

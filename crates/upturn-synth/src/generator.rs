@@ -127,6 +127,13 @@ impl Generator {
         self.kind.alphabet()
     }
 
+    /// The characters that items in words use beyond [`alphabet`](Self::alphabet): printable
+    /// ASCII, in order; a document uses the newline as well.
+    #[must_use]
+    pub fn alphabet_of_words() -> String {
+        (' '..='~').collect()
+    }
+
     /// What a responder scores that knows the form and not the ability. Enumerates up to
     /// [`ENUMERABLE`](crate::ENUMERABLE) inputs where there is no formula.
     #[must_use]
@@ -169,8 +176,13 @@ impl Generator {
     /// [`items`](Self::items) gives distinct ones.
     #[must_use]
     pub fn item(&self, seed: u64, split: Split, index: u64) -> Item {
-        let mut rng = self.stream(seed, split, index, None);
-        self.kind.item(&mut rng, self.side(split), None)
+        self.item_of(None, seed, split, index)
+    }
+
+    /// As [`item`](Self::item), of one skill where one is given.
+    pub(crate) fn item_of(&self, skill: Option<u32>, seed: u64, split: Split, index: u64) -> Item {
+        let mut rng = self.stream(seed, split, index, skill);
+        self.kind.item(&mut rng, self.side(split), skill)
     }
 
     /// The short form alone of [`item`](Self::item), in place of what `out` holds. With

@@ -2,6 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Before a question in words; an evaluation asks the same way.
+pub(crate) const QUESTION: &str = "Q: ";
+/// After a question, before its answer with the space that separates them.
+pub(crate) const ANSWER: &str = "\nA:";
+
 /// Which half of a task's inputs an item is drawn from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -52,7 +57,7 @@ impl Item {
 
     /// The short form as text: the prompt to give a model, and what it should go on with.
     /// With `form` [`Form::Steps`] the rest is `steps + "=" + answer`; a task without steps
-    /// has the direct form only.
+    /// has the direct form only. ([`Form::Words`] is no short form: as [`Form::Direct`].)
     #[must_use]
     pub fn short(&self, form: Form) -> (&str, String) {
         match (form, &self.scratch_prompt, &self.steps) {
@@ -64,7 +69,7 @@ impl Item {
     }
 }
 
-/// Whether the answer comes at once or after worked steps.
+/// How an item is written in a training document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Form {
@@ -72,6 +77,8 @@ pub enum Form {
     Direct,
     /// `47+85?7+5=12,4+8+1=13=132`; the direct form where a task has no steps.
     Steps,
+    /// `Q: What is 47 plus 85?`, and on the next line `A: 132`: an instruction in a sentence.
+    Words,
 }
 
 /// The short form of an item alone, in buffers that are used again: what a trainer draws by
@@ -86,4 +93,13 @@ pub struct ShortItem {
     pub answer: String,
     /// As [`Item::skill`].
     pub skill: Option<u32>,
+}
+
+impl Item {
+    /// The item in words as an evaluation asks it: `Q: What is 47 plus 85?`, and `A:` on the
+    /// next line. The answer follows after a space.
+    #[must_use]
+    pub fn asked_in_words(&self) -> String {
+        format!("{QUESTION}{}{ANSWER}", self.question)
+    }
 }

@@ -34,6 +34,7 @@
 //! | `transliteration` | `tl shaku=xozhi` | `sh:x,a:o,k:zh,u:i` | 0 |
 //! | `parity` | `qe:1111101100=1` | `0,1,0` | 1/2 |
 //! | `substitution` | `sub agbb=hfee` | | 0 |
+//! | `instruction` | `do rs dbca=abcd` | | 0 |
 //!
 //! [`kinds()`] tells their parameters and ranges. Chance here is [`Chance::guess`];
 //! [`Generator::chance`] also has what the most frequent answer scores.

@@ -2,9 +2,9 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use support::{generators, solve, steps};
-use upturn_synth::{Form, Item, Split, kinds};
+use upturn_synth::{Form, Generator, Item, Split, kinds};
 
 fn both_splits(generator: &upturn_synth::Generator, n: u64) -> Vec<Item> {
     let item = |i| {
@@ -116,6 +116,75 @@ fn steps_are_true_and_lead_to_the_answer() {
                 assert_eq!(item.short(Form::Steps), item.short(Form::Direct));
             }
         }
+    }
+}
+
+#[test]
+fn items_in_words_are_printable() {
+    let known: Vec<char> = Generator::alphabet_of_words().chars().collect();
+    for generator in generators() {
+        for item in both_splits(&generator, 500) {
+            let asked = item.asked_in_words();
+            assert_eq!(asked.lines().count(), 2, "{asked}");
+            assert!(
+                asked.starts_with("Q: ") && asked.ends_with("\nA:"),
+                "{asked}"
+            );
+            let stray = asked.chars().find(|c| *c != '\n' && !known.contains(c));
+            assert_eq!(stray, None, "{asked}");
+        }
+    }
+}
+
+#[test]
+fn instructions_in_words_lead_to_the_same_answer() {
+    for spec in ["instruction", "instruction:ops=1", "instruction:length=5"] {
+        for item in both_splits(&support::generator(spec), 1_000) {
+            assert_eq!(
+                solve::obeyed_question(&item.question),
+                item.answer,
+                "{item:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn unseen_instructions_are_pairs_that_are_not_seen_of_operations_that_are() {
+    let pairs = |spec: &str| -> BTreeSet<String> {
+        let items = support::generator(spec).items(1, Split::Train, 4_000);
+        items.iter().map(|i| i.prompt[3..5].to_owned()).collect()
+    };
+    let (seen, unseen) = (
+        pairs("instruction:pairs=seen"),
+        pairs("instruction:pairs=unseen"),
+    );
+    assert_eq!((seen.len(), unseen.len()), (48, 16));
+    assert!(seen.is_disjoint(&unseen));
+    for place in [0, 1] {
+        let of = |pairs: &BTreeSet<String>| -> BTreeSet<char> {
+            pairs.iter().filter_map(|p| p.chars().nth(place)).collect()
+        };
+        assert_eq!(of(&seen).len(), 8);
+        assert_eq!(of(&seen), of(&unseen));
+    }
+}
+
+#[test]
+fn documents_in_words_are_what_an_evaluation_asks() {
+    // Documents of `substitution` keep one table; that has a test of its own.
+    for generator in generators().filter(|g| g.kind() != "substitution") {
+        let document = generator.document(5, 3, 2, Form::Words);
+        let mut from = 0;
+        for (run, span) in document.spans.iter().enumerate() {
+            let asked = document.text[from..span.start].trim_start_matches('\n');
+            let index = 3 * 2 + run as u64;
+            let item = generator.item(5, Split::Train, index);
+            assert_eq!(asked, item.asked_in_words());
+            assert_eq!(document.text[span.clone()], format!(" {}\n", item.answer));
+            from = span.end;
+        }
+        assert_eq!(&document.text[from..], "\n");
     }
 }
 

@@ -170,3 +170,32 @@ fn shortcuts_are_the_mean_chance_of_a_rearrangement() {
     }
     assert_eq!(generator("copying").chance().shortcut, None);
 }
+
+#[test]
+fn the_shortcut_of_instructions_is_the_best_of_what_ignores_one_of_them() {
+    for spec in ["instruction:pairs=unseen,length=3", "instruction:length=3"] {
+        let generator = generator(spec);
+        let all = all_inputs(&generator);
+        let alone: BTreeMap<String, String> =
+            all_inputs(&support::generator("instruction:ops=1,length=3"))
+                .into_iter()
+                .map(|i| (i.prompt, i.answer))
+                .collect();
+        let (mut first, mut last, mut none) = (0, 0, 0);
+        for item in &all {
+            // `do rs abc=`
+            let (pair, word) = (&item.prompt[3..5], &item.prompt[6..9]);
+            let single = |op: &str| &alone[&format!("do {op} {word}=")];
+            first += usize::from(*single(&pair[..1]) == item.answer);
+            last += usize::from(*single(&pair[1..]) == item.answer);
+            none += usize::from(word == item.answer);
+        }
+        let share = first.max(last).max(none) as f64 / all.len() as f64;
+        let shortcut = generator.chance().shortcut.expect("there is one");
+        assert!(
+            (shortcut.share - share).abs() < 1e-9,
+            "{spec}: {shortcut:?}, not {share}"
+        );
+        assert!(share < 0.3, "{spec}: {share}");
+    }
+}

@@ -4,6 +4,7 @@ mod addition;
 mod calendar;
 mod coin_flip;
 mod date;
+mod instruction;
 mod last_letters;
 mod linear;
 mod modular;
@@ -62,7 +63,7 @@ pub enum Has {
     Where(&'static str),
 }
 
-static KINDS: [KindInfo; 19] = [
+static KINDS: [KindInfo; 20] = [
     addition::INFO,
     subtraction::INFO,
     multiplication::INFO,
@@ -82,6 +83,7 @@ static KINDS: [KindInfo; 19] = [
     transliteration::INFO,
     parity::INFO,
     substitution::INFO,
+    instruction::INFO,
 ];
 
 /// Every kind.

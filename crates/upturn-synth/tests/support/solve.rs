@@ -28,6 +28,7 @@ pub fn kind_of(prompt: &str) -> &'static str {
         Some("rw") => "rewriting",
         Some("tl") => "transliteration",
         Some("sub") => "substitution",
+        Some("do") => "instruction",
         Some(tag) if tag.starts_with('m') => "modular",
         Some(tag) if tag.starts_with('q') => "parity",
         _ => {
@@ -90,8 +91,62 @@ pub fn solve(item: &Item) -> String {
                 to.chars().next().expect(q)
             })
             .collect(),
+        "instruction" => {
+            let (letters, word) = rest.split_once(' ').expect(body);
+            let clauses = letters.chars().map(|c| match c {
+                'r' => "reverse it",
+                's' => "sort its letters",
+                'e' => "move its first letter to the end",
+                'f' => "move its last letter to the front",
+                'c' => "leave out its first letter",
+                'l' => "leave out its last letter",
+                'd' => "write it twice",
+                'w' => "swap its first and last letters",
+                other => panic!("{other}"),
+            });
+            obeyed(word, clauses)
+        }
         other => panic!("{other}"),
     }
+}
+
+/// What comes out of a sentence such as `Take abc, reverse it, then write it twice.`
+pub fn obeyed_question(question: &str) -> String {
+    let text = question.strip_prefix("Take ").expect(question);
+    let text = text.strip_suffix('.').expect(question);
+    let (word, clauses) = text.split_at(text.find([' ', ',']).expect(question));
+    let clauses = clauses.trim_start_matches([',', ' ']);
+    obeyed(word, clauses.trim_start_matches("and ").split(", then "))
+}
+
+fn obeyed<'a>(word: &str, clauses: impl Iterator<Item = &'a str>) -> String {
+    let mut letters: Vec<char> = word.chars().collect();
+    for clause in clauses {
+        let n = letters.len();
+        letters = match clause {
+            "reverse it" => letters.into_iter().rev().collect(),
+            "write it twice" => [letters.clone(), letters].concat(),
+            "leave out its first letter" => letters.split_off(1),
+            "leave out its last letter" => letters[..n - 1].to_vec(),
+            "move its first letter to the end" => [&letters[1..], &letters[..1]].concat(),
+            "move its last letter to the front" => [&letters[n - 1..], &letters[..n - 1]].concat(),
+            "sort its letters" => {
+                let mut out = letters.clone();
+                for i in 1..n {
+                    let at = out[..i].partition_point(|c| *c <= out[i]);
+                    out[at..=i].rotate_right(1);
+                }
+                out
+            }
+            "swap its first and last letters" => {
+                let mut out = letters.clone();
+                (out[0], out[n - 1]) = (letters[n - 1], letters[0]);
+                out
+            }
+            other => panic!("{other}"),
+        };
+    }
+    letters.into_iter().collect()
 }
 
 /// The only word of the list that fits.
