@@ -30,7 +30,7 @@ const BAND_WIDTH_MAX: f64 = 0.5;
 pub fn judge(curve: &Curve, reading: &Reading, config: &AnalysisConfig) -> Verdict {
     let series = series(curve, reading.points.iter().copied());
     let along = matches!(reading.view, View::Training(_));
-    let rules = rules(reading, config);
+    let rules = rules(curve, reading, config);
     let judgement = shape(curve, &series, along, &rules);
     let threshold = threshold(curve, reading, &judgement, config.alpha);
     let seed = seed_of(curve, reading, config.seed);
@@ -108,15 +108,19 @@ pub fn judge(curve: &Curve, reading: &Reading, config: &AnalysisConfig) -> Verdi
 pub fn shape_only(curve: &Curve, reading: &Reading, config: &AnalysisConfig) -> Shape {
     let series = series(curve, reading.points.iter().copied());
     let along = matches!(reading.view, View::Training(_));
-    shape(curve, &series, along, &rules(reading, config)).shape
+    shape(curve, &series, along, &rules(curve, reading, config)).shape
 }
 
-fn rules(reading: &Reading, config: &AnalysisConfig) -> JudgeConfig {
+fn rules(curve: &Curve, reading: &Reading, config: &AnalysisConfig) -> JudgeConfig {
+    let has_flag = |p: &CurvePoint| p.flags.iter().any(|f| &**f == flag::BEST_GUESS);
+    let is_best_guess = curve.points.iter().any(has_flag);
     JudgeConfig {
         near_margin: config.near_margin,
         substantial_margin: config.substantial_margin,
         alpha: config.alpha,
         min_span: reading.axis.min_span(),
+        // A log-probability may be worse than that of an even guess.
+        below_chance: within_unit(curve) && !is_best_guess,
     }
 }
 
@@ -361,11 +365,7 @@ fn evidence(
                 n,
                 interval: tests
                     .and_then(|t| t.interval)
-                    .map(|(lower, upper)| Interval {
-                        lower: Some(lower),
-                        upper: Some(upper),
-                        confidence_level: 0.95,
-                    }),
+                    .map(|ends| attainable(curve, series.obs[i].score(), ends)),
                 label: tests.map_or(untested, |t| t.label),
                 label_holm: judgement.labels_holm.get(i).copied().unwrap_or(untested),
                 p_chance: tests.and_then(|t| t.p_chance),
@@ -375,6 +375,21 @@ fn evidence(
             }
         })
         .collect()
+}
+
+/// An interval cut to what the metric can be: a t interval of few seeds reaches further.
+fn attainable(curve: &Curve, score: f64, (lower, upper): (f64, f64)) -> Interval {
+    let floor = if within_unit(curve) {
+        0.0
+    } else {
+        f64::NEG_INFINITY
+    };
+    let ceiling = curve.ceiling.unwrap_or(f64::INFINITY);
+    Interval {
+        lower: Some(lower.max(floor.min(score))),
+        upper: Some(upper.min(ceiling.max(score))),
+        confidence_level: 0.95,
+    }
 }
 
 /// The finite coordinate of a point on the reading's axis.

@@ -40,3 +40,25 @@ fn seeds_that_all_fail_are_near_chance() {
         assert_eq!((threshold.n_near, threshold.n_above), (3, 2));
     }
 }
+
+#[test]
+fn intervals_of_few_seeds_end_where_the_metric_does() {
+    let mut rows = family("exact_match", false);
+    // 0.99, 1.00, 0.94: a t interval on two degrees of freedom reaches beyond 1.
+    for (m, value) in rows[12..].iter_mut().zip([0.99, 1.0, 0.94]) {
+        m.value = value;
+    }
+    for (m, value) in rows[6..9].iter_mut().zip([0.0, 0.02, 0.0]) {
+        m.value = value;
+    }
+    let analysis = upturn_analysis::analyze(rows, &AnalysisConfig::default());
+    let points = &analysis.verdicts[0].points;
+    let ends: Vec<(f64, f64)> = points
+        .iter()
+        .filter_map(|p| p.interval.and_then(|i| i.lower.zip(i.upper)))
+        .collect();
+    assert_eq!(ends.len(), 5);
+    assert!(ends.iter().all(|(l, u)| *l >= 0.0 && *u <= 1.0), "{ends:?}");
+    assert_eq!((ends[2].0, ends[4].1), (0.0, 1.0));
+    assert!(ends[4].0 < 0.9, "{ends:?}");
+}

@@ -1,7 +1,7 @@
 //! Scores to measurements: the rows of the table in the middle.
 
 use upturn_tasks::Task;
-use upturn_types::{Known, Measurement, Text};
+use upturn_types::{Known, Measurement, Text, flag};
 
 use crate::cell::{EvalOptions, MetricScore};
 
@@ -92,6 +92,10 @@ pub fn measurements(
             row.chance_kind = row.chance.map(|_| Known::Derived);
             if row.chance.is_none() && score.chance.is_some() {
                 row.note = Some("chance is not below the best score".into());
+            }
+            if row.chance.is_some() && row.chance == task.config.stated_chance() {
+                let is_best = task.config.is_chance_of_best_guess();
+                row.flags.extend(is_best.then(|| flag::BEST_GUESS.into()));
             }
             row.ceiling = score.ceiling;
             row.seed = Some(identity.seed.unwrap_or(options.seed));

@@ -107,6 +107,18 @@ pub fn test_point(
     }
 }
 
+impl PointTests {
+    /// The same where no score counts as below chance: such a model is near it.
+    #[must_use]
+    pub fn not_below(mut self) -> Self {
+        self.p_below = self.p_below.map(|_| 1.0);
+        if self.label == Label::BelowChance {
+            self.label = Label::Near;
+        }
+        self
+    }
+}
+
 /// Labels with Holm's adjustment over the models, for quoting models one by one.
 ///
 /// "Above", "near" and "below chance" are three families of tests, each adjusted over all

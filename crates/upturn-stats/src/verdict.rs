@@ -34,6 +34,9 @@ pub struct JudgeConfig {
     pub alpha: f64,
     /// Smallest span of scales that is judged, in units of x.
     pub min_span: f64,
+    /// Whether scores below chance are told apart from scores near it: not where chance is the
+    /// best that can be had without the ability.
+    pub below_chance: bool,
 }
 
 impl Default for JudgeConfig {
@@ -44,6 +47,7 @@ impl Default for JudgeConfig {
             substantial_margin: 0.10,
             alpha: 0.05,
             min_span: 1.0,
+            below_chance: true,
         }
     }
 }
@@ -192,7 +196,13 @@ impl<'a> Evidence<'a> {
         let tests: Vec<PointTests> = series
             .obs
             .iter()
-            .map(|obs| test_point(obs, chance, ceiling, delta, config.alpha))
+            .map(|obs| {
+                let test = test_point(obs, chance, ceiling, delta, config.alpha);
+                match config.below_chance {
+                    true => test,
+                    false => test.not_below(),
+                }
+            })
             .collect();
         let n_smallest = series
             .obs
@@ -842,6 +852,24 @@ mod tests {
         // The threshold interval is there all the same.
         let walk = judged(&[500, 500, 1500], 2000, 0.25).walk.unwrap();
         assert_eq!((walk.n_near, walk.n_above), (2, 1));
+    }
+
+    #[test]
+    fn less_than_the_best_guess_is_no_failure() {
+        // A rearrangement of the letters is right in one of ten; small models write nothing.
+        let k = [0, 0, 10, 190, 700, 1500];
+        let series = Series::binomial(&X, &k, 2000, 0.1);
+        let with = judge(&series, &JudgeConfig::default());
+        assert_eq!(with.tests[0].label, Label::BelowChance);
+        let config = JudgeConfig {
+            below_chance: false,
+            ..JudgeConfig::default()
+        };
+        let without = judge(&series, &config);
+        assert_eq!(without.tests[0].label, Label::Near);
+        assert_eq!(without.shape, Shape::Emergent);
+        let nothing = Series::binomial(&X, &[0; 6], 2000, 0.1);
+        assert_eq!(judge(&nothing, &config).shape, Shape::Flat);
     }
 
     #[test]

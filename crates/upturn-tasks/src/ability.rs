@@ -30,4 +30,12 @@ impl TaskConfig {
         let stated = self.stated("chance").and_then(Value::as_f64);
         stated.filter(|c| (0.0..1.0).contains(c))
     }
+
+    /// Whether the stated chance is that of the best guess, more than a blind one scores:
+    /// `metadata.upturn.blind_chance` is below it.
+    #[must_use]
+    pub fn is_chance_of_best_guess(&self) -> bool {
+        let blind = self.stated("blind_chance").and_then(Value::as_f64);
+        blind.zip(self.stated_chance()).is_some_and(|(b, c)| b < c)
+    }
 }

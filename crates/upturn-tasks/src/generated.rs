@@ -152,21 +152,30 @@ impl Generated {
         })
     }
 
-    /// The ability's name in results: `addition_3digit`.
+    /// The ability's name in results: `addition_3digit` in the short form, with or without
+    /// steps, `addition_3digit_words` in sentences. A model that was trained on one of them
+    /// need not understand the other.
     #[must_use]
     pub fn ability(&self) -> String {
-        match self.rows.skill {
-            Some(skill) => format!("{}_skill{skill}", self.generator.name()),
-            None => self.generator.name().to_owned(),
+        match self.style {
+            Style::Short | Style::Scratchpad => self.rows_name(),
+            Style::Words | Style::Cot => format!("{}_words", self.rows_name()),
         }
     }
 
-    /// The task's name: the ability's, and the form's where it is not the short one.
+    /// The task's name: that of its rows, and the form's where it is not the short one.
     #[must_use]
     pub fn task(&self) -> String {
         match self.style {
-            Style::Short => self.ability(),
-            style => format!("{}_{}", self.ability(), style.name()),
+            Style::Short => self.rows_name(),
+            style => format!("{}_{}", self.rows_name(), style.name()),
+        }
+    }
+
+    fn rows_name(&self) -> String {
+        match self.rows.skill {
+            Some(skill) => format!("{}_skill{skill}", self.generator.name()),
+            None => self.generator.name().to_owned(),
         }
     }
 
@@ -256,7 +265,15 @@ impl Generated {
                         }]),
                     );
                 }
-                Style::Words | Style::Short => {}
+                // An answer in words begins with the space that separates it from its question.
+                Style::Words => set(
+                    "filter_list",
+                    json!([{
+                        "name": "none",
+                        "filter": [{"function": "remove_whitespace"}, {"function": "take_first"}],
+                    }]),
+                ),
+                Style::Short => {}
             }
         }
         set("metric_list", metrics.into());
@@ -268,6 +285,7 @@ impl Generated {
                     "ability": self.ability(),
                     "method": self.style.method(),
                     "chance": self.generator.chance().best(),
+                    "blind_chance": self.generator.chance().guess,
                 },
             }),
         );

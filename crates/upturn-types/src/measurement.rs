@@ -74,6 +74,9 @@ pub mod flag {
     pub const IMPLAUSIBLE_SCALE: &str = "implausible_scale";
     /// A score that its source marks as an answer-format or parsing failure.
     pub const PARSE_FAILURE: &str = "parse_failure";
+    /// The stated chance is what the best guess scores that lacks the ability (always the same
+    /// answer, a rearrangement); a model may score less, and that is no sign of a failure.
+    pub const BEST_GUESS: &str = "best_guess";
     /// A doubt that the source or its transcriber recorded; the text is in `note`.
     pub const DOUBT: &str = "doubt";
     /// The number of shots is stated only for the largest size of the family.

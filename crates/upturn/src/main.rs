@@ -5,6 +5,7 @@ mod datasets;
 mod exit;
 mod inputs;
 mod output;
+mod stages;
 mod texts;
 
 use std::process::ExitCode;

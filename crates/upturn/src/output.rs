@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::io::{IsTerminal, Write};
+use std::sync::Arc;
 
 use upturn_report::TextOptions;
 
@@ -27,6 +28,33 @@ const WIDTH_PIPE: usize = 140;
 thread_local! {
     /// Messages of this thread, while they are kept from the terminal.
     static CAPTURED: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
+    /// Who follows the command whose messages are kept.
+    static LISTENER: RefCell<Option<Listener>> = const { RefCell::new(None) };
+}
+
+/// How far a command is whose messages are kept from the terminal.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Heard {
+    /// Share done of the cell at work, in 0..=1.
+    Share(f64),
+    /// A cell is done.
+    Cell,
+}
+
+/// Who follows such a command.
+pub type Listener = Arc<dyn Fn(Heard) + Send + Sync>;
+
+/// As [`captured`], for a command that tells a listener how far it is.
+pub fn captured_while<R>(listener: Listener, command: impl FnOnce() -> R) -> (R, Vec<String>) {
+    LISTENER.with(|l| l.replace(Some(listener)));
+    let result = captured(command);
+    LISTENER.with(|l| l.replace(None));
+    result
+}
+
+/// Who follows the command that this thread runs.
+pub fn listener() -> Option<Listener> {
+    LISTENER.with(|l| l.borrow().clone())
 }
 
 /// Runs a command whose results and messages are not for the terminal: its messages are

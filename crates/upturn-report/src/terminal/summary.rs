@@ -672,8 +672,9 @@ fn nobody(term: &mut Term, analysis: &Analysis, options: &TextOptions) {
                 .map_or_else(String::new, |t| format!("{t} {}", numbers::unit(v.axis)));
             let dot = term.signs.dot;
             let name = term.clean(&format!(
-                "{} {dot} {} {dot} {}",
+                "{} {dot} {} {dot} {} {dot} {}",
                 v.key.task_name(),
+                v.key.metric,
                 facts::who(v),
                 facts::setting(v)
             ));

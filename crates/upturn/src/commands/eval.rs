@@ -323,6 +323,9 @@ impl Run<'_> {
         });
         bar.end();
         let Cell { file, samples, ran } = cell?;
+        if let Some(listener) = output::listener() {
+            listener(output::Heard::Cell);
+        }
         match &ran {
             Some(ran) => output::note(&progress::done_line(label, &file, ran)),
             None => output::note(&format!(

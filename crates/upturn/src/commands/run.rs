@@ -7,6 +7,7 @@ mod lockfile;
 mod report;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::json;
 use upturn_study::{Shard, Study};
@@ -18,6 +19,7 @@ use super::eval::Stop;
 use super::train::{self, Board};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
+use crate::stages::{Stages, duration};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -91,33 +93,44 @@ pub fn run(args: &Args) -> Outcome {
     if let Some(shard) = args.shard {
         families.keep(shard);
     }
-    for plan in families.ladders() {
-        let board = Board::new(plan, &stop);
+    let stages = Arc::new(Stages::new(stages_of(&families, &cells)?));
+    for (i, plan) in families.ladders().enumerate() {
+        stages.begin(i);
+        let board = Board::new(plan, &stages, &stop);
         let options = upturn_ladder::Options {
             replace: args.replace,
         };
-        let report = train::train(plan, &out.join("models"), &board, options)?;
-        board.end();
+        let report = train::train(plan, &out.join("models"), &board, options);
+        if !report.as_ref().is_ok_and(|r| !r.stopped) {
+            stages.end();
+        }
+        let report = report?;
         faults.extend(train::faults(&report));
         if report.stopped {
             stop.explain(None);
             return Ok(Exit::Interrupted);
         }
     }
+    stages.begin(families.ladders().count());
     let evaluation = Evaluation {
+        stages: &stages,
         cells: &cells,
         out: &out,
         shard: args.shard,
         stop: &stop,
     };
-    let done = evaluation.run()?;
+    let done = evaluation.run();
+    if args.shard.is_some() || !done.as_ref().is_ok_and(|d| !d.stopped) {
+        stages.end();
+    }
+    let done = done?;
     if done.stopped {
         stop.explain(None);
         return Ok(Exit::Interrupted);
     }
     faults.extend(done.faults);
     for line in &faults {
-        output::note(&format!("error: {line}"));
+        stages.line(&format!("error: {line}"));
     }
     write_faults(&out, &faults)?;
     if let Some(shard) = args.shard {
@@ -129,8 +142,11 @@ pub fn run(args: &Args) -> Outcome {
     lockfile::add_cells(&mut lock, &out)?;
     lockfile::check(&before, &lock, args.locked)?;
     lockfile::write(&out, &lock)?;
-    output::note("analysis");
-    let text = report::write(&study, &families, &out, args.json)?;
+    stages.begin(families.ladders().count() + 1);
+    stages.tell(0.0, "curves, tests, figures");
+    let text = report::write(&study, &families, &out, args.json);
+    stages.end();
+    let text = text?;
     output::print(&text)?;
     output::note(&format!(
         "written to {}; open {}",
@@ -138,6 +154,24 @@ pub fn run(args: &Args) -> Outcome {
         out.join("report.html").display()
     ));
     Ok(exit_of(&faults))
+}
+
+/// The stages of a run with the seconds that each should take: training by a few steps of the
+/// largest member, evaluation by its tokens at the same speed, analysis by its curves.
+fn stages_of(
+    families: &Families,
+    cells: &Cells,
+) -> Result<Vec<(&'static str, Option<f64>)>, Failure> {
+    let mut stages = Vec::new();
+    let mut rate = None;
+    for plan in families.ladders() {
+        let measured = train::rate(plan)?;
+        rate = Some(measured);
+        stages.push(("training", Some(plan.estimate_secs(measured))));
+    }
+    stages.push(("evaluation", cells.estimate_secs(rate)));
+    stages.push(("analysis", Some(cells.estimate_analysis_secs())));
+    Ok(stages)
 }
 
 /// Removes what a killed run left half written at the top of the study's folder.
@@ -178,20 +212,41 @@ fn write_faults(out: &Path, faults: &[String]) -> Result<(), Failure> {
 fn dry_run(args: &Args, study: &Study, families: &Families, cells: &Cells, out: &Path) -> Outcome {
     let mut plans = Vec::new();
     let mut text = String::new();
+    let mut last_rate = None;
+    let mut secs = Some(0.0);
     for plan in families.ladders() {
         let rate = train::rate(plan)?;
+        last_rate = Some(rate);
+        secs = secs.map(|s| s + plan.estimate_secs(rate));
         plans.push(train::plan_json(plan, rate));
         text.push_str(&train::plan_table(plan, rate));
         text.push('\n');
     }
+    let evaluation = cells.estimate_secs(last_rate);
+    let analysis = cells.estimate_analysis_secs();
+    let whole = secs.zip(evaluation).map(|(t, e)| t + e + analysis);
     if args.json {
         let json = json!({
             "study": study.name, "out": out, "ladders": plans, "evaluation": cells.json(),
+            "seconds": {
+                "training": secs, "evaluation": evaluation, "analysis": analysis, "all": whole,
+            },
         });
         output::print(&json.to_string())?;
         return Ok(Exit::Done);
     }
     text.push_str(&cells.table());
+    match (evaluation, whole) {
+        (Some(evaluation), Some(whole)) => text.push_str(&format!(
+            "evaluation takes about {}, analysis {}; about {} in all\n",
+            duration(evaluation),
+            duration(analysis),
+            duration(whole)
+        )),
+        _ => text.push_str(
+            "how long the evaluation takes is not known beforehand for models from elsewhere\n",
+        ),
+    }
     text.push_str(&format!("results go to {}\n", out.display()));
     output::print(&text)?;
     Ok(Exit::Done)

@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use upturn_ladder::{Ladder, LadderError, MemberReport, Options, Outcome as End, Plan, Report};
 
-pub use self::board::{Board, duration};
+pub use self::board::Board;
 pub use self::table::{plan_json, plan_table};
 use super::eval::{Stop, now};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
+use crate::stages::Stages;
 use crate::texts::FileTexts;
 
 /// Arguments.
@@ -71,12 +72,14 @@ pub fn run(args: &Args) -> Outcome {
     }
     output::note(&plan_table(&plan, rate));
     let stop = Stop::install();
-    let board = Board::new(&plan, &stop);
+    let stages = Stages::new(vec![("training", None)]);
+    let board = Board::new(&plan, &stages, &stop);
     let options = Options {
         replace: args.replace,
     };
-    let report = train(&plan, &args.out, &board, options)?;
-    board.end();
+    let report = train(&plan, &args.out, &board, options);
+    stages.end();
+    let report = report?;
     if args.json {
         output::print(&json!({"members": members_json(&report)}).to_string())?;
     } else {

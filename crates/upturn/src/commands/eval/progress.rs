@@ -21,6 +21,9 @@ pub struct CellProgress {
     /// The model's work before the cell.
     before: Work,
     start: Instant,
+    /// Who is told instead, where there is no bar.
+    listener: Option<output::Listener>,
+    n_items: usize,
 }
 
 impl CellProgress {
@@ -44,11 +47,17 @@ impl CellProgress {
             name: name.to_owned(),
             before,
             start: super::now(),
+            listener: output::listener(),
+            n_items,
         }
     }
 
     /// Shows how far it is. Items of earlier runs do not count into the speed.
     pub fn tell(&self, now: Progress, n_resumed: u64, work: &Work) {
+        if let Some(listener) = &self.listener {
+            let share = now.done as f64 / self.n_items.max(1) as f64;
+            listener(output::Heard::Share(share.min(1.0)));
+        }
         if self.bar.is_hidden() {
             return;
         }

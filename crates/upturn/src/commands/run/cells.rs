@@ -1,6 +1,7 @@
 //! What is evaluated: calls of the evaluation, each one model (or one family on disk) on the
 //! tasks of one block with one number of examples.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -16,6 +17,13 @@ use crate::exit::{Exit, Failure};
 const N_ITEMS: usize = 2000;
 /// Items drawn to know how long a task's are.
 const N_MEASURED: usize = 50;
+
+/// Seconds of one thread that an item takes beside its model: prompts, scores, files.
+const SECS_AN_ITEM: f64 = 1e-4;
+/// Seconds that the curves of a task take, all metrics together.
+const SECS_A_CURVE: f64 = 0.5;
+/// FLOPs a second, to weigh calls before anything was measured.
+const TYPICAL_RATE: f64 = 1e11;
 
 /// All calls, in order.
 pub struct Cells {
@@ -39,13 +47,51 @@ pub struct Call {
     pub place: usize,
     /// Tasks, as `upturn eval --tasks` takes them.
     pub tasks: Vec<String>,
-    /// Tokens of all prompts and answers, for generated tasks in the short form.
+    /// Tokens of all prompts and answers, for generated tasks where characters are tokens.
     pub tokens: Option<u64>,
+    /// Items of all tasks, where they are generated.
+    pub n_items: Option<u64>,
     /// Further arguments of `upturn eval`.
     pub arguments: Vec<String>,
 }
 
+impl Call {
+    /// Cells of this call.
+    pub fn n_cells(&self) -> usize {
+        self.models.len() * self.tasks.len()
+    }
+
+    /// Work of this call beside others: seconds where they can be told, else its cells.
+    pub fn weight(&self) -> f64 {
+        self.estimate_secs(Some(TYPICAL_RATE))
+            .unwrap_or_else(|| self.n_cells() as f64)
+    }
+
+    /// Seconds on all threads at this rate of FLOPs a second; `None` for models from elsewhere
+    /// and tasks from files.
+    fn estimate_secs(&self, rate: Option<f64>) -> Option<f64> {
+        let flops = 2.0 * self.n_params? as f64 * self.tokens? as f64;
+        let threads = rayon::current_num_threads() as f64;
+        Some(flops / rate? + SECS_AN_ITEM * self.n_items? as f64 / threads)
+    }
+}
+
 impl Cells {
+    /// Seconds that the evaluation should take where training runs at this rate (FLOPs a
+    /// second), if that can be told.
+    pub fn estimate_secs(&self, rate: Option<f64>) -> Option<f64> {
+        self.calls.iter().map(|c| c.estimate_secs(rate)).sum()
+    }
+
+    /// Seconds that the analysis should take.
+    pub fn estimate_analysis_secs(&self) -> f64 {
+        let mut curves: BTreeSet<(&str, &str)> = BTreeSet::new();
+        for call in &self.calls {
+            curves.extend(call.tasks.iter().map(|t| (call.block.as_str(), t.as_str())));
+        }
+        1.0 + SECS_A_CURVE * curves.len() as f64
+    }
+
     /// Works out the calls.
     pub fn plan(study: &Study, families: &Families) -> Result<Cells, Failure> {
         let mut cells = Cells {
@@ -122,6 +168,7 @@ impl Cells {
                     place: 0,
                     tasks: tasks.into_iter().map(|t| t.0).collect(),
                     tokens: None,
+                    n_items: None,
                     arguments,
                 });
             }
@@ -129,6 +176,8 @@ impl Cells {
                 let form = eval.form.unwrap_or(Form::Short);
                 let tasks = self.tasks(study, eval, form)?;
                 let tokens: Option<u64> = tasks.iter().map(|t| t.1).sum();
+                let a_task = eval.limit.unwrap_or(N_ITEMS) as u64;
+                let n_items = tokens.map(|_| a_task * tasks.len() as u64);
                 let tasks: Vec<String> = tasks.into_iter().map(|t| t.0).collect();
                 let is_wanted = |m: &&Member| {
                     let tuning = m.tuning.as_deref().unwrap_or(BASE);
@@ -155,6 +204,7 @@ impl Cells {
                             place,
                             tasks: tasks.clone(),
                             tokens,
+                            n_items,
                             arguments: arguments.clone(),
                         });
                     }
@@ -214,11 +264,9 @@ impl Cells {
                     ));
                     continue;
                 }
-                let tokens = (form == Form::Short).then(|| {
-                    let steps = *method == Method::Scratchpad;
-                    characters(&generator, steps, eval.limit.unwrap_or(N_ITEMS))
-                });
-                tasks.push((format!("{full}@{style}"), tokens));
+                let n = eval.limit.unwrap_or(N_ITEMS);
+                let tokens = characters(&generator, form, *method, n);
+                tasks.push((format!("{full}@{style}"), Some(tokens)));
             }
         }
         Ok(tasks)
@@ -226,8 +274,7 @@ impl Cells {
 
     /// How many cells there are.
     pub fn len(&self) -> usize {
-        let of_call = |c: &Call| c.models.len() * c.tasks.len();
-        self.calls.iter().map(of_call).sum()
+        self.calls.iter().map(Call::n_cells).sum()
     }
 
     /// The plan for a terminal.
@@ -313,22 +360,32 @@ fn split_rows(name: &str) -> (String, Vec<String>) {
 }
 
 /// Characters of so many items, twice: they are asked, and their targets scored.
-fn characters(generator: &Generator, steps: bool, n: usize) -> u64 {
+fn characters(generator: &Generator, form: Form, method: Method, n: usize) -> u64 {
     let items = generator.items(0, Split::Test, N_MEASURED);
-    let form = match steps {
-        true => upturn_synth::Form::Steps,
-        false => upturn_synth::Form::Direct,
-    };
+    let chars = |text: &str| text.chars().count();
     let total: usize = items
         .iter()
-        .map(|item| {
-            let (prompt, rest) = item.short(form);
-            prompt.chars().count() + rest.chars().count()
+        .map(|item| match (form, method) {
+            (Form::Words, method) => {
+                let reasoning = item.reasoning.as_deref().unwrap_or_default();
+                let answer = match method {
+                    Method::Direct => chars(&item.answer),
+                    Method::Scratchpad => chars(&item.answer) + chars(reasoning),
+                };
+                chars(&item.asked_in_words()) + answer
+            }
+            (Form::Short, method) => {
+                let form = match method {
+                    Method::Scratchpad => upturn_synth::Form::Steps,
+                    Method::Direct => upturn_synth::Form::Direct,
+                };
+                let (prompt, rest) = item.short(form);
+                chars(prompt) + chars(&rest)
+            }
         })
         .sum();
     (2 * n * total / items.len().max(1)) as u64
 }
-
 /// Names of families and finetunes that blocks ask for must exist.
 fn check_names(study: &Study, families: &Families) -> Result<(), Failure> {
     let known: Vec<&str> = families

@@ -1,30 +1,27 @@
 //! The evaluation of a study: members of ladders side by side, a thread each; other models one
 //! after another with all threads.
 
-use std::collections::BTreeSet;
-use std::io::IsTerminal;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use clap::Parser;
-use indicatif::{ProgressBar, ProgressStyle};
 use upturn_study::Shard;
 
 use super::cells::{Call, Cells};
-use crate::commands::eval::{self, Stop, now};
-use crate::commands::train::duration;
+use crate::commands::eval::{self, Stop};
 use crate::exit::{Exit, Failure};
-use crate::output;
+use crate::output::{self, Heard};
+use crate::stages::Stages;
 
-/// Without a terminal a line is written at most so often.
-const SECS_BETWEEN_LINES: f64 = 30.0;
 /// Members with more parameters have all threads.
 const SIDE_BY_SIDE: usize = 3_000_000;
 
 /// The evaluation.
 pub struct Evaluation<'e> {
+    /// Where progress is shown.
+    pub stages: &'e Arc<Stages>,
     /// What is evaluated.
     pub cells: &'e Cells,
     /// The study's folder.
@@ -71,33 +68,27 @@ impl Evaluation<'_> {
         // The longest first, so that no thread waits for the last one long.
         small.sort_by_key(|c| std::cmp::Reverse(c.n_params));
         let n_cells = mine.iter().map(|c| c.models.len() * c.tasks.len()).sum();
-        let bar = bar(n_cells);
-        let state = State {
+        self.stages.line(&format!("evaluating {n_cells} cells"));
+        let state = Arc::new(State {
             faults: Mutex::default(),
             broken: Mutex::new(None),
             warnings: Mutex::default(),
-            bar,
+            stages: Arc::clone(self.stages),
             n_cells,
-            n_done: AtomicUsize::new(0),
-            start: now(),
-            line_secs: Mutex::new(0.0),
-        };
+            all_weight: mine.iter().map(|c| c.weight()).sum(),
+            done: Mutex::default(),
+        });
         self.small(&small, &state)?;
         for call in large {
             self.call(call, &state);
         }
-        state.bar.finish_and_clear();
-        for line in state
-            .warnings
-            .into_inner()
-            .unwrap_or_else(|e| e.into_inner())
-        {
-            output::note(&line);
+        for line in std::mem::take(&mut *locked(&state.warnings)) {
+            self.stages.line(&line);
         }
-        if let Some(failure) = state.broken.into_inner().unwrap_or_else(|e| e.into_inner()) {
+        if let Some(failure) = locked(&state.broken).take() {
             return Err(failure);
         }
-        let mut faults = state.faults.into_inner().unwrap_or_else(|e| e.into_inner());
+        let mut faults = std::mem::take(&mut *locked(&state.faults));
         faults.sort();
         Ok(Done {
             faults: faults.into_iter().map(|(_, line)| line).collect(),
@@ -106,7 +97,7 @@ impl Evaluation<'_> {
     }
 
     /// Small models, as many at a time as there are threads.
-    fn small(&self, calls: &[&Call], state: &State) -> Result<(), Failure> {
+    fn small(&self, calls: &[&Call], state: &Arc<State>) -> Result<(), Failure> {
         let next = AtomicUsize::new(0);
         let n_workers = rayon::current_num_threads().min(calls.len());
         let pools = (0..n_workers)
@@ -128,7 +119,7 @@ impl Evaluation<'_> {
     }
 
     /// One call; what goes wrong is kept in the state.
-    fn call(&self, call: &Call, state: &State) {
+    fn call(&self, call: &Call, state: &Arc<State>) {
         if self.stop.is_asked() || state.is_broken() {
             return;
         }
@@ -143,7 +134,13 @@ impl Evaluation<'_> {
         words.push(format!("--out={}", out.display()));
         words.extend(call.arguments.iter().cloned());
         let (result, lines) = match Words::try_parse_from(words) {
-            Ok(words) => output::captured(|| eval::run(&words.args)),
+            Ok(words) => {
+                let (state, weight) = (Arc::clone(state), call.weight());
+                let name = (call.block.clone(), call.name.clone());
+                let n_cells = call.n_cells();
+                let listener = move |heard| state.hear(&name, n_cells, weight, heard);
+                output::captured_while(Arc::new(listener), || eval::run(&words.args))
+            }
             Err(e) => {
                 let line = e.to_string();
                 let line = line.lines().next().unwrap_or_default();
@@ -153,14 +150,14 @@ impl Evaluation<'_> {
         };
         let place = format!("{} {}", call.block, call.name);
         let add = |line: String| {
-            let mut faults = state.faults.lock().unwrap_or_else(|e| e.into_inner());
+            let mut faults = locked(&state.faults);
             faults.push((place.clone(), format!("evaluation {place}: {line}")));
         };
         for line in lines.iter().filter_map(|l| l.strip_prefix("error: ")) {
             add(line.to_owned());
         }
         let warnings = lines.iter().filter(|l| l.starts_with("warning: "));
-        let mut said = state.warnings.lock().unwrap_or_else(|e| e.into_inner());
+        let mut said = locked(&state.warnings);
         said.extend(warnings.cloned());
         drop(said);
         match result {
@@ -177,57 +174,79 @@ struct State {
     faults: Mutex<Vec<(String, String)>>,
     broken: Mutex<Option<Failure>>,
     warnings: Mutex<BTreeSet<String>>,
-    bar: ProgressBar,
+    stages: Arc<Stages>,
     n_cells: usize,
-    n_done: AtomicUsize,
-    start: Instant,
-    /// Seconds at which the last line was written, where there is no terminal.
-    line_secs: Mutex<f64>,
+    /// Weights of all calls.
+    all_weight: f64,
+    done: Mutex<DoneSoFar>,
+}
+
+#[derive(Default)]
+struct DoneSoFar {
+    /// Cells of finished calls.
+    n_cells: usize,
+    /// Weight of finished calls.
+    weight: f64,
+    /// Calls at work, by block and name.
+    at_work: BTreeMap<(String, String), AtWork>,
+}
+
+#[derive(Default)]
+struct AtWork {
+    n_cells: usize,
+    /// Share of the cell at work.
+    share: f64,
+    weight_of_cell: f64,
 }
 
 impl State {
-    /// Shows that a call is done.
+    /// A call says how far it is.
+    fn hear(&self, name: &(String, String), n_cells: usize, weight: f64, heard: Heard) {
+        let mut done = locked(&self.done);
+        let at = done.at_work.entry(name.clone()).or_default();
+        at.weight_of_cell = weight / n_cells.max(1) as f64;
+        match heard {
+            Heard::Share(share) => at.share = share,
+            Heard::Cell => {
+                at.n_cells = (at.n_cells + 1).min(n_cells);
+                at.share = 0.0;
+            }
+        }
+        self.show(&done, &name.1);
+    }
+
+    /// A call is done.
     fn advance(&self, call: &Call) {
-        let n = call.models.len() * call.tasks.len();
-        let done = self.n_done.fetch_add(n, Ordering::Relaxed) + n;
-        if !self.bar.is_hidden() {
-            self.bar.inc(n as u64);
-            self.bar.set_message(call.name.clone());
-            return;
+        let mut done = locked(&self.done);
+        let key = (call.block.clone(), call.name.clone());
+        done.at_work.remove(&key);
+        done.n_cells += call.n_cells();
+        done.weight += call.weight();
+        self.show(&done, &call.name);
+    }
+
+    fn show(&self, done: &DoneSoFar, name: &str) {
+        let mut weight = done.weight;
+        let mut n_cells = done.n_cells;
+        for at in done.at_work.values() {
+            n_cells += at.n_cells;
+            weight += (at.n_cells as f64 + at.share) * at.weight_of_cell;
         }
-        let secs = self.start.elapsed().as_secs_f64();
-        let mut last = self.line_secs.lock().unwrap_or_else(|e| e.into_inner());
-        if secs - *last >= SECS_BETWEEN_LINES {
-            *last = secs;
-            let left = secs * self.n_cells.saturating_sub(done) as f64 / done.max(1) as f64;
-            output::note(&format!(
-                "evaluation: {done} of {} cells, {} left",
-                self.n_cells,
-                duration(left)
-            ));
-        }
+        let share = weight / self.all_weight.max(1e-9);
+        let detail = format!("{n_cells} of {} cells; {name}", self.n_cells);
+        self.stages.tell(share.min(1.0), &detail);
     }
 
     fn is_broken(&self) -> bool {
-        self.broken.lock().is_ok_and(|b| b.is_some())
+        locked(&self.broken).is_some()
     }
 
     fn break_with(&self, failure: Failure) {
-        let mut broken = self.broken.lock().unwrap_or_else(|e| e.into_inner());
+        let mut broken = locked(&self.broken);
         broken.get_or_insert(failure);
     }
 }
 
-/// A bar over the cells, on a terminal only.
-fn bar(n_cells: usize) -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
-        output::note(&format!("evaluating {n_cells} cells"));
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new(n_cells as u64);
-    let style = "evaluation {wide_bar} {pos} of {len} cells, {eta} left; {msg}";
-    if let Ok(style) = ProgressStyle::with_template(style) {
-        bar.set_style(style);
-    }
-    bar
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|e| e.into_inner())
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use upturn_ladder::{Outcome, Plan, Report};
 
-use super::board::duration;
+use crate::stages::duration;
 
 /// Columns of text, the first to the left and the others to the right.
 fn columns(rows: &[Vec<String>]) -> String {
