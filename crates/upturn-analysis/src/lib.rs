@@ -77,6 +77,8 @@ pub fn analyze(measurements: Vec<Measurement>, config: &AnalysisConfig) -> Analy
         conflicts,
         references,
         agreement: Vec::new(),
+        artefacts: Vec::new(),
+        methods: Vec::new(),
         diagnostics,
     }
 }
