@@ -196,7 +196,7 @@ pub struct GradedKink {
     /// Slopes of ln loss before and after.
     pub slopes: (f64, f64),
     /// Share of simulated series with a slope change of 50% at the onset that are seen as
-    /// kinked; `None` where there is no slope to change.
+    /// kinked; `None` where a kink is seen, or there is no slope to change.
     pub power: Option<f64>,
     /// Its 95% interval.
     pub power_interval: Option<(f64, f64)>,

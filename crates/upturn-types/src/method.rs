@@ -132,7 +132,7 @@ pub struct MethodScales {
 /// The line of the logit difference over scale.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct LogitDifference {
-    /// Models in it (those where not both arms are near chance).
+    /// Models in it.
     pub n_models: usize,
     /// Mean of x.
     pub x_mean: f64,
@@ -199,7 +199,7 @@ pub struct MethodFamily {
     pub scales: MethodScales,
     /// Shift of the ability's threshold.
     pub shift: Option<ThresholdShift>,
-    /// The line of logit differences.
+    /// The line of logit differences, without models that are near chance under both.
     pub logit: Option<LogitDifference>,
     /// Compute-equivalent gain.
     pub gain: Option<ComputeGain>,
@@ -228,8 +228,10 @@ pub struct MethodComparison {
     pub n_better: usize,
     /// Models in which it is worse after Holm's adjustment.
     pub n_worse: usize,
-    /// The line of logit differences over all families, for orientation.
+    /// The line of logit differences over all models, for orientation.
     pub pooled: Option<LogitDifference>,
+    /// The same without the models that are near chance under both methods.
+    pub pooled_off_floor: Option<LogitDifference>,
     /// The families, sorted by name.
     pub families: Vec<MethodFamily>,
 }

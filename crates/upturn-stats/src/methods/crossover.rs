@@ -83,7 +83,9 @@ pub fn crossover(x: &[f64], effects: &[Effect], margins: &Margins) -> Crossover 
     let substantial = gates
         .last()
         .is_some_and(|gate| passes(gate, &|e| e.bounds.0 > margins.substantial));
-    let verdict = if no_gain_run >= 2 && substantial {
+    let verdict = if gates.len() < 2 {
+        MethodVerdict::Undetermined
+    } else if no_gain_run >= 2 && substantial {
         MethodVerdict::EmergentMethod
     } else if some(&|e| e.p_worse) && some(&|e| e.p_better) {
         MethodVerdict::Crossover

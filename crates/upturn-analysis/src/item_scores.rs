@@ -1,0 +1,89 @@
+//! Scores of single items, where samples are at hand: what pairing and per-item links need.
+
+use std::collections::BTreeMap;
+
+use upturn_types::{CurveId, CurveKey, Text};
+
+/// The metric name under which an item's score is the log-probability of its whole target
+/// (nats, summed over tokens).
+pub const TARGET_LOGPROB: &str = "target_logprob";
+
+/// One metric of one model in one setting, item by item.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ItemScores {
+    /// The curve that the model's mean is on.
+    pub key: CurveKey,
+    /// Model.
+    pub model: Text,
+    /// Training step, for a checkpoint.
+    pub checkpoint_step: Option<u64>,
+    /// Seed of the run.
+    pub seed: Option<u64>,
+    /// Item and score. An item stands for itself in every list: its index in the split.
+    pub scores: Vec<(u64, f64)>,
+}
+
+/// Item scores by curve, model and step; several seeds are averaged item by item.
+#[derive(Debug, Default)]
+pub struct ItemTable {
+    cells: BTreeMap<(CurveId, Text, Option<u64>), BTreeMap<u64, f64>>,
+}
+
+impl ItemTable {
+    /// Indexes item scores. An item that some seed of a cell lacks is left out of the cell.
+    #[must_use]
+    pub fn new(items: &[ItemScores]) -> ItemTable {
+        let mut sums: BTreeMap<_, (usize, BTreeMap<u64, (usize, f64)>)> = BTreeMap::new();
+        for cell in items {
+            let at = (cell.key.id(), cell.model.clone(), cell.checkpoint_step);
+            let (runs, scores) = sums.entry(at).or_default();
+            *runs += 1;
+            for (item, score) in cell.scores.iter().filter(|(_, s)| s.is_finite()) {
+                let sum = scores.entry(*item).or_insert((0, 0.0));
+                sum.0 += 1;
+                sum.1 += score;
+            }
+        }
+        let cells = sums
+            .into_iter()
+            .map(|(at, (runs, scores))| {
+                let means = scores
+                    .into_iter()
+                    .filter(|(_, (n, _))| *n == runs)
+                    .map(|(item, (n, sum))| (item, sum / n as f64))
+                    .collect();
+                (at, means)
+            })
+            .collect();
+        ItemTable { cells }
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.cells.is_empty()
+    }
+
+    /// The items of one model on a curve, by item.
+    #[must_use]
+    pub fn of(
+        &self,
+        curve: &CurveId,
+        model: &Text,
+        checkpoint_step: Option<u64>,
+    ) -> Option<&BTreeMap<u64, f64>> {
+        self.cells
+            .get(&(curve.clone(), model.clone(), checkpoint_step))
+    }
+
+    /// The scores of two cells on the items that both have, in one order.
+    #[must_use]
+    pub fn paired(
+        a: &BTreeMap<u64, f64>,
+        b: &BTreeMap<u64, f64>,
+    ) -> (Vec<f64>, Vec<f64>) {
+        a.iter()
+            .filter_map(|(item, score)| Some((*score, *b.get(item)?)))
+            .unzip()
+    }
+}
