@@ -347,10 +347,20 @@ impl Question<'_> {
 
     fn zeros(&self) -> Vec<ZeroScore> {
         let smooth = self.verdict.fits.as_ref().and_then(|fits| {
-            let fit = [CurveModel::Logistic, CurveModel::Gompertz, CurveModel::Power]
-                .into_iter()
-                .filter_map(|model| fits.fit(model))
-                .reduce(|a, b| if b.log_likelihood > a.log_likelihood { b } else { a })?;
+            let fit = [
+                CurveModel::Logistic,
+                CurveModel::Gompertz,
+                CurveModel::Power,
+            ]
+            .into_iter()
+            .filter_map(|model| fits.fit(model))
+            .reduce(|a, b| {
+                if b.log_likelihood > a.log_likelihood {
+                    b
+                } else {
+                    a
+                }
+            })?;
             Some((fits, fit))
         });
         self.verdict
@@ -361,7 +371,14 @@ impl Question<'_> {
                 let point = self.curve.points.get(p.point)?;
                 let n = p.n.filter(|n| *n > 0)?;
                 let predicted = smooth.zip(p.x).map(|((fits, fit), x)| {
-                    predict(fit.model, &fit.theta, fits.x_mean, fits.chance, fits.ceiling, x)
+                    predict(
+                        fit.model,
+                        &fit.theta,
+                        fits.x_mean,
+                        fits.chance,
+                        fits.ceiling,
+                        x,
+                    )
                 });
                 Some(ZeroScore {
                     model: point.model.clone(),

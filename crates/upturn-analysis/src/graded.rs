@@ -28,10 +28,14 @@ impl GradedLoss {
             "target_logprob_per_token" | "target_logprob" | "log_likelihood" => {
                 GradedLoss::NegatedLogProbability
             }
-            "token_edit_distance" | "brier_multiclass" | "brier_score" | "loss"
-            | "bits_per_byte" | "wer" => GradedLoss::AsIs,
-            "choice_prob" | "choice_prob_norm" | "prob_norm" | "mc2" | "f1" | "best_f1" | "bleu"
-            | "chrf" | "rouge1" | "rouge2" | "rougeL" => GradedLoss::OneMinus,
+            "token_edit_distance"
+            | "brier_multiclass"
+            | "brier_score"
+            | "loss"
+            | "bits_per_byte"
+            | "wer" => GradedLoss::AsIs,
+            "choice_prob" | "choice_prob_norm" | "prob_norm" | "mc2" | "f1" | "best_f1"
+            | "bleu" | "chrf" | "rouge1" | "rouge2" | "rougeL" => GradedLoss::OneMinus,
             "margin" => GradedLoss::Logistic,
             _ => return None,
         })
@@ -127,7 +131,10 @@ mod tests {
             let kind = GradedLoss::of(metric).unwrap_or_else(|| panic!("{metric}"));
             let (a, se) = kind.apply(worse, Some(0.01)).expect("a loss");
             let (b, _) = kind.apply(better, None).expect("a loss");
-            assert!(a > b && b > 0.0 && se.is_some_and(|se| se > 0.0), "{metric}");
+            assert!(
+                a > b && b > 0.0 && se.is_some_and(|se| se > 0.0),
+                "{metric}"
+            );
         }
         for all_or_nothing in ["acc", "exact_match", "em", "pass@1", "my_metric"] {
             assert_eq!(GradedLoss::of(all_or_nothing), None);

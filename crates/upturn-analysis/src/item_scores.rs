@@ -78,10 +78,7 @@ impl ItemTable {
 
     /// The scores of two cells on the items that both have, in one order.
     #[must_use]
-    pub fn paired(
-        a: &BTreeMap<u64, f64>,
-        b: &BTreeMap<u64, f64>,
-    ) -> (Vec<f64>, Vec<f64>) {
+    pub fn paired(a: &BTreeMap<u64, f64>, b: &BTreeMap<u64, f64>) -> (Vec<f64>, Vec<f64>) {
         a.iter()
             .filter_map(|(item, score)| Some((*score, *b.get(item)?)))
             .unzip()

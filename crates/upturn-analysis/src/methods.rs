@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
+use upturn_catalog::metric_info;
 use upturn_stats::methods::{
     Effect, Margins, Paired, compute_gain, crossover, effect, logit_difference, logit_half,
     paired_effect, threshold_shift,
@@ -22,7 +23,15 @@ use crate::views::{Reading, views};
 const SAME_PARAMS: f64 = 1.01;
 
 /// What two curves of one comparison share.
-type Shared = (Text, Option<Text>, Text, Text, MethodKind, MethodArm, MethodArm);
+type Shared = (
+    Text,
+    Option<Text>,
+    Text,
+    Text,
+    MethodKind,
+    MethodArm,
+    MethodArm,
+);
 
 /// Every method that stands beside its baseline on the same models, sorted by task and arms.
 ///
@@ -30,7 +39,7 @@ type Shared = (Text, Option<Text>, Text, Text, MethodKind, MethodArm, MethodArm)
 /// prompting or decoding against the plainer one it builds on (self-consistency against chain of
 /// thought, a fine-tuned scratchpad against fine-tuned direct answers, all else against direct).
 /// *Tuning*: a post-trained model against its base. *Shots*: examples in the prompt against the
-/// fewest there are. Filters are equal, and an arm without examples is never held against one
+/// fewest there are. The metric scores answers from 0 to 1. Filters are equal, and an arm without examples is never held against one
 /// with them except where that is the question.
 #[must_use]
 pub fn methods(
@@ -41,9 +50,19 @@ pub fn methods(
     let mut groups: BTreeMap<_, Vec<&Curve>> = BTreeMap::new();
     for curve in curves {
         let key = &curve.key;
-        if curve.not_judged.is_none() && curve.ceiling.is_some() {
+        // Likelihoods and edit distances of different targets (a scratchpad, an answer) are no
+        // scores of one thing.
+        let of_answers = metric_info(&key.metric).is_some_and(|info| info.bounded);
+        if curve.not_judged.is_none() && of_answers {
             groups
-                .entry((&key.family, &key.task, &key.subset, &key.split, &key.metric, &key.source))
+                .entry((
+                    &key.family,
+                    &key.task,
+                    &key.subset,
+                    &key.split,
+                    &key.metric,
+                    &key.source,
+                ))
                 .or_default()
                 .push(curve);
         }
@@ -104,10 +123,7 @@ fn builds_on(method: &str) -> &'static [&'static str] {
 }
 
 /// The baselines of `arm` among the curves that share its family, task, metric and source.
-fn baselines<'a>(
-    arm: &'a Curve,
-    group: &[&'a Curve],
-) -> Vec<(MethodKind, &'a Curve, &'a Curve)> {
+fn baselines<'a>(arm: &'a Curve, group: &[&'a Curve]) -> Vec<(MethodKind, &'a Curve, &'a Curve)> {
     let key = &arm.key;
     let same_filter = |c: &&&Curve| c.key.filter == key.filter;
     let mut out = Vec::new();
@@ -205,9 +221,11 @@ impl<'a> Family<'a> {
         let mut effects = Vec::new();
         for (at, &(i, j, x)) in matched.iter().enumerate() {
             let (p, q) = (&arm.points[i], &baseline.points[j]);
-            let cells = items
-                .of(&arm.id, &p.model, p.checkpoint_step)
-                .zip(items.of(&baseline.id, &q.model, q.checkpoint_step));
+            let cells = items.of(&arm.id, &p.model, p.checkpoint_step).zip(items.of(
+                &baseline.id,
+                &q.model,
+                q.checkpoint_step,
+            ));
             let paired = cells.and_then(|(a, b)| {
                 let (method, baseline) = ItemTable::paired(a, b);
                 // Items speak for the score only where they are those that it was made of.
@@ -305,9 +323,7 @@ impl<'a> Family<'a> {
             .flatten()
             .and_then(|x| compute_gain(&self.method, &self.base, x, config.near_margin, seed));
         let shift = several
-            .then(|| {
-                threshold_shift(&self.method, &self.base, config.near_margin, config.alpha)
-            })
+            .then(|| threshold_shift(&self.method, &self.base, config.near_margin, config.alpha))
             .flatten();
         let family = match (&self.arm.key.tuning, &self.baseline.key.tuning) {
             (Some(tuning), Some(_)) => format!("{} ({tuning})", self.arm.key.family).into(),

@@ -283,7 +283,7 @@ pub struct ArtefactTest {
     pub verdict: ArtefactVerdict,
     /// Why, in a sentence.
     pub why: String,
-    /// Certified onset on the axis.
+    /// Certified onset: on the axis across models, log10 of the step along training.
     pub onset: Option<Interval>,
     /// The pairs, sorted by metric; empty where no graded metric was measured.
     pub pairs: Vec<PairedMetric>,

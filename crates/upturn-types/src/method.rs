@@ -120,7 +120,7 @@ pub struct MethodScales {
     pub n_better: usize,
     /// Last scale of the worse run.
     pub worse_until: Option<f64>,
-    /// Last scale of the run without a gain.
+    /// Last scale of the run without a gain that lies before the better run.
     pub no_gain_until: Option<f64>,
     /// First scale of the better run: with `no_gain_until`, the ends of the interval from
     /// which the method helps.

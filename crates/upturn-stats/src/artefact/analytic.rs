@@ -33,7 +33,10 @@ pub fn expected_exact_match(log_probabilities: &[f64]) -> Option<(f64, f64)> {
     if n < 2 || !log_probabilities.iter().all(valid) {
         return None;
     }
-    let p: Vec<f64> = log_probabilities.iter().map(|ll| ll.exp().min(1.0)).collect();
+    let p: Vec<f64> = log_probabilities
+        .iter()
+        .map(|ll| ll.exp().min(1.0))
+        .collect();
     let mean = p.iter().sum::<f64>() / n as f64;
     let squares: f64 = p.iter().map(|p| (p - mean).powi(2)).sum();
     Some((mean, (squares / (n as f64 * (n as f64 - 1.0))).sqrt()))

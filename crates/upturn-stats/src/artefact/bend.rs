@@ -174,8 +174,7 @@ fn aicc(log_likelihood: f64, p: usize, k: usize) -> Option<f64> {
 }
 
 fn criterion(log_likelihood: f64, p: usize, k: usize) -> f64 {
-    aicc(log_likelihood, p, k)
-        .unwrap_or(-2.0 * log_likelihood + p as f64 * (k as f64).ln())
+    aicc(log_likelihood, p, k).unwrap_or(-2.0 * log_likelihood + p as f64 * (k as f64).ln())
 }
 
 /// Everything about the scales and errors of a series that all draws share.
@@ -237,8 +236,8 @@ impl Bench {
         let least = variance.iter().copied().fold(f64::INFINITY, f64::min);
         let most = variance.iter().copied().fold(spread, f64::max);
         let (from, to) = ((0.1 * least).ln(), most.max(least).ln());
-        let excesses = (0..N_EXCESS)
-            .map(|i| (from + (to - from) * i as f64 / (N_EXCESS - 1) as f64).exp());
+        let excesses =
+            (0..N_EXCESS).map(|i| (from + (to - from) * i as f64 / (N_EXCESS - 1) as f64).exp());
         bench.layers = std::iter::once(0.0)
             .chain(excesses)
             .map(|excess| bench.layer(excess))
@@ -501,16 +500,28 @@ impl Bench {
                 }
             }
         }
-        let inside: Vec<f64> = profile
+        let drop: Vec<f64> = profile
             .iter()
-            .zip(&self.taus)
-            .filter(|(value, _)| 2.0 * (kinked.value - **value) <= CHI2_95)
-            .map(|(_, tau)| *tau)
+            .map(|value| 2.0 * (kinked.value - value))
             .collect();
         let tau = self.taus[kinked.at];
+        let (Some(first), Some(last)) = (
+            drop.iter().position(|d| *d <= CHI2_95),
+            drop.iter().rposition(|d| *d <= CHI2_95),
+        ) else {
+            return (tau, tau);
+        };
+        // Between the last τ inside and the first outside, where the profile crosses the limit.
+        let edge = |inside: usize, outside: Option<usize>| match outside {
+            Some(outside) if drop[outside].is_finite() => {
+                let share = (CHI2_95 - drop[inside]) / (drop[outside] - drop[inside]);
+                self.taus[inside] + share.clamp(0.0, 1.0) * (self.taus[outside] - self.taus[inside])
+            }
+            _ => self.taus[inside],
+        };
         (
-            inside.first().copied().unwrap_or(tau),
-            inside.last().copied().unwrap_or(tau),
+            edge(first, first.checked_sub(1)),
+            edge(last, Some(last + 1).filter(|i| *i < drop.len())),
         )
     }
 }
@@ -570,7 +581,11 @@ pub fn graded_kink(
         return None;
     }
     let y: Vec<f64> = loss.iter().map(|m| m.ln()).collect();
-    let variance: Vec<f64> = loss.iter().zip(se).map(|(m, se)| (se / m).powi(2)).collect();
+    let variance: Vec<f64> = loss
+        .iter()
+        .zip(se)
+        .map(|(m, se)| (se / m).powi(2))
+        .collect();
     let bench = Bench::new(x, &y, &variance)?;
     let k = x.len();
     let fits = bench.fit(&y);
@@ -596,7 +611,10 @@ pub fn graded_kink(
     let allowed = (config.alpha * (1.0 + null.len() as f64)).floor() as usize;
     let critical = match allowed {
         0 => f64::INFINITY,
-        _ => null.len().checked_sub(allowed).map_or(f64::INFINITY, |i| null[i]),
+        _ => null
+            .len()
+            .checked_sub(allowed)
+            .map_or(f64::INFINITY, |i| null[i]),
     };
     let p = monte_carlo_p(reached, u64::from(config.n_draws));
     // A kink that is seen needs no power.
@@ -606,7 +624,11 @@ pub fn graded_kink(
     } else {
         turned(&bench, &y, onset, excess)
     };
-    let n_power = if turned.is_some() { config.n_power_draws } else { 0 };
+    let n_power = if turned.is_some() {
+        config.n_power_draws
+    } else {
+        0
+    };
     let seen = turned.map(|mean| {
         (0..u64::from(n_power))
             .filter(|draw| {
@@ -700,7 +722,10 @@ mod tests {
     fn a_kink_is_found_where_it_is() {
         let (x, m, se) = draw(|x| 1.0 - 0.5 * (x - 21.0_f64).max(0.0), 16, 0.02, 1);
         let found = graded_kink(&x, &m, &se, Some((20.8, 21.2)), &quick(1)).expect("usable");
-        assert!(found.p <= 0.01 && found.delta_aicc.expect("16 points") > 6.0, "{found:?}");
+        assert!(
+            found.p <= 0.01 && found.delta_aicc.expect("16 points") > 6.0,
+            "{found:?}"
+        );
         assert!((found.breakpoint - 21.0).abs() < 0.15);
         let (low, high) = found.breakpoint_interval;
         assert!(low <= 21.0 && high >= 20.9 && high - low < 0.5);

@@ -121,7 +121,8 @@ const FLAT: f64 = 0.10;
 /// four models, and by two standard errors), (b) it has no kink though half a slope's change
 /// would have been seen with 80% power, and (c) the link predicts the scores above the threshold.
 /// *Real* when (a′) the loss is flat below (two one-sided tests within a tenth of the slope
-/// above), (b′) it has a kink, and (c′) where the score has its own. Undetermined otherwise, and
+/// above), (b′) it has a kink, and (c′) where the score turns: within the hull of its own
+/// breakpoint's interval and its certified onset. Undetermined otherwise, and
 /// always with scores of fewer than four models or a loss below the threshold that is no better
 /// than that of a responder without knowledge.
 ///
@@ -214,7 +215,9 @@ fn improves(pair: &Paired<'_>, kendall: Option<(f64, f64)>, alpha: f64) -> Condi
     if below < MIN_BELOW {
         return state(
             Outcome::CannotTell,
-            format!("{below} models below the threshold; with fewer than {MIN_BELOW} no order is significant"),
+            format!(
+                "{below} models below the threshold; with fewer than {MIN_BELOW} no order is significant"
+            ),
         );
     }
     let Some((tau, p)) = kendall else {
@@ -248,7 +251,9 @@ fn improves(pair: &Paired<'_>, kendall: Option<(f64, f64)>, alpha: f64) -> Condi
     } else {
         state(
             Outcome::Passed,
-            format!("the loss falls below the threshold: {order}, by {gain:.4} (standard error {error:.4})"),
+            format!(
+                "the loss falls below the threshold: {order}, by {gain:.4} (standard error {error:.4})"
+            ),
         )
     }
 }
@@ -289,7 +294,10 @@ fn no_kink(kink: Option<&GradedKink>, alpha: f64) -> Condition {
     let preferred = kink.delta_aicc.is_some_and(|d| d >= PREFERRED);
     let state = |outcome, why: String| condition(name, outcome, Some(kink.p), Some(alpha), why);
     if kink.p <= alpha || preferred {
-        return state(Outcome::Failed, format!("a kink is preferred: {}", shown(kink)));
+        return state(
+            Outcome::Failed,
+            format!("a kink is preferred: {}", shown(kink)),
+        );
     }
     match kink.power {
         Some(power) if power >= POWER => state(
@@ -310,7 +318,10 @@ fn no_kink(kink: Option<&GradedKink>, alpha: f64) -> Condition {
         ),
         None => state(
             Outcome::CannotTell,
-            format!("no kink seen ({}), but there is no slope at the onset to halve, so no power", shown(kink)),
+            format!(
+                "no kink seen ({}), but there is no slope at the onset to halve, so no power",
+                shown(kink)
+            ),
         ),
     }
 }
@@ -318,8 +329,13 @@ fn no_kink(kink: Option<&GradedKink>, alpha: f64) -> Condition {
 fn shown(kink: &GradedKink) -> String {
     let aicc = kink
         .delta_aicc
-        .map_or("too few points for AICc".to_owned(), |d| format!("AICc gain {d:.2}"));
-    format!("{aicc}, bootstrap p {:.3} of {} draws", kink.p, kink.n_draws)
+        .map_or("too few points for AICc".to_owned(), |d| {
+            format!("AICc gain {d:.2}")
+        });
+    format!(
+        "{aicc}, bootstrap p {:.3} of {} draws",
+        kink.p, kink.n_draws
+    )
 }
 
 fn kinked(kink: Option<&GradedKink>) -> Condition {
@@ -342,7 +358,11 @@ fn kinked(kink: Option<&GradedKink>) -> Condition {
         Some(STRONG.1),
         format!(
             "{}: {}; AICc gain 6 or p 0.01 needed",
-            if holds { "a strong kink" } else { "no strong kink" },
+            if holds {
+                "a strong kink"
+            } else {
+                "no strong kink"
+            },
             shown(kink)
         ),
     )
@@ -367,7 +387,11 @@ fn slope(pair: &Paired<'_>, range: std::ops::Range<usize>) -> Option<(f64, f64, 
     let fit = super::link::least_squares(&columns, &y, &weights?)?;
     let df = used.len() as f64 - 2.0;
     // What scatters beyond the errors of the items widens the slope's own.
-    let dispersion = if df > 0.0 { (fit.rss / df).max(1.0) } else { 1.0 };
+    let dispersion = if df > 0.0 {
+        (fit.rss / df).max(1.0)
+    } else {
+        1.0
+    };
     Some((fit.theta[1], (dispersion * fit.inverse[3]).sqrt(), df))
 }
 
@@ -407,7 +431,12 @@ fn flat(pair: &Paired<'_>, alpha: f64) -> Condition {
 
 fn meet(pair: &Paired<'_>, kink: Option<&GradedKink>) -> Condition {
     let name = ConditionName::BreakpointsMeet;
-    let score = pair.score_breakpoint.or(pair.onset);
+    // Neither is the whole truth: the hinge has a form of its own, and the onset is that of
+    // leaving chance by a margin. The score turns within the hull of both.
+    let score = match (pair.score_breakpoint, pair.onset) {
+        (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
+        (a, b) => a.or(b),
+    };
     let (Some(kink), Some(score)) = (kink, score) else {
         return condition(
             name,
@@ -518,8 +547,7 @@ fn link(pair: &Paired<'_>) -> Option<LinkTest> {
             let sum: f64 = predictions.iter().map(|p| error(p).powi(2)).sum();
             Some((sum / n as f64).sqrt())
         };
-        let mean =
-            pair.score[..pair.n_below].iter().sum::<f64>() / pair.n_below.max(1) as f64;
+        let mean = pair.score[..pair.n_below].iter().sum::<f64>() / pair.n_below.max(1) as f64;
         test.rmse = of(&|p| p.predicted - p.observed);
         test.rmse_mean = of(&|p| mean - p.observed);
         let mut widths: Vec<f64> = predictions
@@ -546,13 +574,14 @@ fn predicts(pair: &Paired<'_>, link: Option<&LinkTest>) -> Condition {
         );
     };
     let n = link.predictions.len();
-    let (Some(rmse), Some(rmse_mean), Some(width)) =
-        (link.rmse, link.rmse_mean, link.median_width)
+    let (Some(rmse), Some(rmse_mean), Some(width)) = (link.rmse, link.rmse_mean, link.median_width)
     else {
         return cannot("no model above the threshold to predict".to_owned());
     };
     if n < MIN_PREDICTED {
-        return cannot(format!("{n} models above the threshold; {MIN_PREDICTED} are needed"));
+        return cannot(format!(
+            "{n} models above the threshold; {MIN_PREDICTED} are needed"
+        ));
     }
     let share = link.n_inside as f64 / n as f64;
     let range = pair.ceiling - pair.chance;

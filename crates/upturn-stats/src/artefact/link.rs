@@ -164,9 +164,8 @@ impl LinkFit {
         // A share that rounds to 0 or 1 has no variance of its own to add.
         let sampling = point.variance(r);
         let sampling = if sampling.is_finite() { sampling } else { 0.0 };
-        let line = self.inverse[0]
-            + x * (self.inverse[1] + self.inverse[2])
-            + x * x * self.inverse[3];
+        let line =
+            self.inverse[0] + x * (self.inverse[1] + self.inverse[2]) + x * x * self.inverse[3];
         let sd = (self.dispersion * (sampling + line)).sqrt();
         let t = t_isf((1.0 - confidence_level) / 2.0, (self.n - 2) as f64);
         let score = |r: f64| point.chance + (point.ceiling - point.chance) * r;
@@ -277,7 +276,10 @@ mod tests {
         let points: Vec<LinkPoint> = (1..9)
             .map(|i| {
                 let loss = 0.1 * f64::from(i);
-                point(loss, (-4.0 * loss).exp() * (1.0 + 0.001 * f64::from(i % 3 - 1)))
+                point(
+                    loss,
+                    (-4.0 * loss).exp() * (1.0 + 0.001 * f64::from(i % 3 - 1)),
+                )
             })
             .collect();
         let fit = fit_link(&points).expect("eight points");
@@ -295,7 +297,11 @@ mod tests {
         assert!(fit_link(&floor).is_none());
         let even: Vec<LinkPoint> = (1..20).map(|i| point(2.0, 0.01 * f64::from(i))).collect();
         assert!(fit_link(&even).is_none());
-        let fit = fit_link(&(1..9).map(|i| point(f64::from(i), 0.9 / f64::from(i))).collect::<Vec<_>>());
+        let fit = fit_link(
+            &(1..9)
+                .map(|i| point(f64::from(i), 0.9 / f64::from(i)))
+                .collect::<Vec<_>>(),
+        );
         assert!(fit.expect("eight").predict(&point(0.0, 0.5), 0.9).is_none());
     }
 
@@ -307,6 +313,12 @@ mod tests {
                 point(x.exp(), (-(0.3 * x * x - 1.0).exp()).exp())
             })
             .collect();
-        assert!(fit_link_unweighted(&bent).expect("thirty").runs_p().expect("both signs") < 0.01);
+        assert!(
+            fit_link_unweighted(&bent)
+                .expect("thirty")
+                .runs_p()
+                .expect("both signs")
+                < 0.01
+        );
     }
 }

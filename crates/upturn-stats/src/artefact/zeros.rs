@@ -173,7 +173,10 @@ mod tests {
         close(five.unbiased.expect("five"), 0.000_400_040_004);
         close(five.interval.0, 0.000_162_367_934_2);
         close(five.interval.1, 0.001_023_941_649);
-        close(probability_of_zero(0.9_f64.powi(40), 2000), 1.163_216_303e-13);
+        close(
+            probability_of_zero(0.9_f64.powi(40), 2000),
+            1.163_216_303e-13,
+        );
         close(pass_at_k(200, 13, 10).expect("possible"), 0.497_551_114_7);
         close(upper_bound_of_zero(2000, 0.05), 0.001_496_744_895);
     }
@@ -181,7 +184,13 @@ mod tests {
     /// «4.F…»: the printed F, for sizes that double.
     #[test]
     fn accelerated_growth_is_a_negative_curvature() {
-        let f = [2.381_375_782, 2.093_310_926, 1.790_335_881, 1.486_783_975, 1.169_032_176];
+        let f = [
+            2.381_375_782,
+            2.093_310_926,
+            1.790_335_881,
+            1.486_783_975,
+            1.169_032_176,
+        ];
         let pairs: Vec<(f64, f64)> = f
             .iter()
             .enumerate()

@@ -56,22 +56,23 @@ pub fn crossover(x: &[f64], effects: &[Effect], margins: &Margins) -> Crossover 
     let better = |e: &Effect| e.p_better <= alpha;
     let worse = |e: &Effect| e.p_worse <= alpha;
     let no_gain = |e: &Effect| e.bounds.1 < margins.near;
-    let up = |test: &dyn Fn(&Effect) -> bool| {
-        gates.iter().take_while(|gate| passes(gate, test)).count()
-    };
+    let up =
+        |test: &dyn Fn(&Effect) -> bool| gates.iter().take_while(|gate| passes(gate, test)).count();
     let (worse_run, no_gain_run) = (up(&worse), up(&no_gain));
     let better_run = gates
         .iter()
         .rev()
         .take_while(|gate| passes(gate, &better))
         .count();
+    // A gain that is certified, but small, is in both runs: the interval starts below it.
+    let no_gain_below = no_gain_run.min(gates.len() - better_run);
     let models = |gates: &[(usize, usize)]| gates.iter().map(|(a, b)| b - a).sum::<usize>();
     let scales = MethodScales {
         n_worse: models(&gates[..worse_run]),
         n_no_gain: models(&gates[..no_gain_run]),
         n_better: models(&gates[gates.len() - better_run..]),
         worse_until: worse_run.checked_sub(1).map(|i| x[gates[i].0]),
-        no_gain_until: no_gain_run.checked_sub(1).map(|i| x[gates[i].0]),
+        no_gain_until: no_gain_below.checked_sub(1).map(|i| x[gates[i].0]),
         better_from: (better_run > 0).then(|| x[gates[gates.len() - better_run].0]),
         confidence_level: 1.0 - 2.0 * alpha,
     };
@@ -161,7 +162,10 @@ mod tests {
             verdict(&[(300, 300), (310, 300), (500, 450)]).verdict,
             MethodVerdict::Undetermined
         );
-        assert_eq!(crossover(&[], &[], &MARGINS).verdict, MethodVerdict::Undetermined);
+        assert_eq!(
+            crossover(&[], &[], &MARGINS).verdict,
+            MethodVerdict::Undetermined
+        );
     }
 
     #[test]

@@ -151,7 +151,10 @@ mod tests {
     use super::*;
 
     fn close(got: f64, want: f64) {
-        assert!((got - want).abs() <= 1e-8 * want.abs().max(1e-3), "{got} {want}");
+        assert!(
+            (got - want).abs() <= 1e-8 * want.abs().max(1e-3),
+            "{got} {want}"
+        );
     }
 
     /// «6.two_prop_z», «6.Newcombe».
@@ -198,13 +201,28 @@ mod tests {
     #[test]
     fn means_use_their_errors_and_no_error_is_no_test() {
         let mean = |y: f64, se: Option<f64>, df: Option<u32>| Obs::Mean { y, se, df };
-        let found = effect(&mean(0.5, Some(0.03), None), &mean(0.4, Some(0.04), None), 0.05)
-            .expect("errors");
+        let found = effect(
+            &mean(0.5, Some(0.03), None),
+            &mean(0.4, Some(0.04), None),
+            0.05,
+        )
+        .expect("errors");
         close(found.p_better, norm_sf(2.0));
-        let few = effect(&mean(0.5, Some(0.03), Some(2)), &mean(0.4, Some(0.04), None), 0.05)
-            .expect("errors");
+        let few = effect(
+            &mean(0.5, Some(0.03), Some(2)),
+            &mean(0.4, Some(0.04), None),
+            0.05,
+        )
+        .expect("errors");
         assert!(few.p_better > found.p_better);
         assert!(effect(&mean(0.5, None, None), &mean(0.4, Some(0.1), None), 0.05).is_none());
-        assert!(effect(&mean(0.5, Some(0.0), None), &mean(0.4, Some(0.0), None), 0.05).is_none());
+        assert!(
+            effect(
+                &mean(0.5, Some(0.0), None),
+                &mean(0.4, Some(0.0), None),
+                0.05
+            )
+            .is_none()
+        );
     }
 }

@@ -264,12 +264,18 @@ mod unit {
         let (low, high) = found.interval;
         assert!(low < 1.0 && high > 1.0 && high - low < 0.3, "{found:?}");
         let shift = threshold_shift(&method, &baseline, 0.05, 0.05).expect("both rise");
-        let (low, high) = (shift.shift.lower.expect("bounded"), shift.shift.upper.expect("bounded"));
+        let (low, high) = (
+            shift.shift.lower.expect("bounded"),
+            shift.shift.upper.expect("bounded"),
+        );
         assert!((low..=high).contains(&1.0), "{shift:?}");
         // A baseline that never leaves chance bounds the shift from below only.
         let flat = Series::binomial(&x, &[0; 8], 2000, 0.0);
         let open = threshold_shift(&method, &flat, 0.05, 0.05).expect("one end");
-        assert!(open.shift.lower.is_some() && open.shift.upper.is_none(), "{open:?}");
+        assert!(
+            open.shift.lower.is_some() && open.shift.upper.is_none(),
+            "{open:?}"
+        );
         assert!(compute_gain(&method, &flat, 23.0, 0.05, 1).is_none());
     }
 }

@@ -77,7 +77,10 @@ mod tests {
         assert!(low < 21.7 && high > 21.7 && high - low < 0.3);
         assert!((found.root - 21.7).abs() < 0.1);
         let flat: Vec<f64> = (0..9).map(noise).collect();
-        assert_eq!(logit_difference(&x, &flat).expect("nine").root_interval, None);
+        assert_eq!(
+            logit_difference(&x, &flat).expect("nine").root_interval,
+            None
+        );
         assert_eq!(logit_difference(&x[..2], &flat[..2]), None);
         assert_eq!(logit_difference(&[1.0; 9], &flat), None);
     }
