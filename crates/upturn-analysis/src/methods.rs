@@ -412,11 +412,10 @@ fn comparison(
     };
     let (better, worse) = (of(&|e| e.p_better), of(&|e| e.p_worse));
     let count = |p: &[f64]| p.iter().filter(|p| **p <= config.alpha).count();
-    let axis = families.first().map(|f| f.axis);
-    let one_axis = families.iter().all(|f| Some(f.axis) == axis);
+    // Families whose compute is unknown are read on another axis, and stay out of the line.
     let logits: Vec<(f64, f64, bool)> = families
         .iter()
-        .filter(|_| one_axis)
+        .filter(|f| f.axis == config.axis)
         .flat_map(|f| f.logits(config))
         .collect();
     let line = |keep: &dyn Fn(&(f64, f64, bool)) -> bool| {
