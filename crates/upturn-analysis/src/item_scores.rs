@@ -1,12 +1,39 @@
 //! Scores of single items, where samples are at hand: what pairing and per-item links need.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use upturn_types::{CurveId, CurveKey, Text};
+use upturn_types::{Analysis, CurveId, CurveKey, Text};
 
 /// The metric name under which an item's score is the log-probability of its whole target
 /// (nats, summed over tokens).
 pub const TARGET_LOGPROB: &str = "target_logprob";
+
+/// The curves whose items would say more: both arms of every method on one family, and the
+/// targets' log-probabilities of every onset with a graded metric beside it.
+#[must_use]
+pub fn wanted(analysis: &Analysis) -> BTreeMap<CurveId, CurveKey> {
+    let arms: BTreeSet<&CurveId> = analysis
+        .methods
+        .iter()
+        .flat_map(|m| &m.families)
+        .flat_map(|f| [&f.curve, &f.baseline])
+        .collect();
+    let arms = analysis
+        .curves
+        .iter()
+        .filter(|c| arms.contains(&c.id))
+        .map(|c| (c.id.clone(), c.key.clone()));
+    let targets = analysis
+        .artefacts
+        .iter()
+        .filter(|test| !test.pairs.is_empty())
+        .map(|test| {
+            let mut key = test.key.clone();
+            key.metric = TARGET_LOGPROB.into();
+            (key.id(), key)
+        });
+    arms.chain(targets).collect()
+}
 
 /// One metric of one model in one setting, item by item.
 #[derive(Debug, Clone, PartialEq)]

@@ -102,6 +102,15 @@ pub fn analyze_with_items(
     }
 }
 
+/// Answers the artefact and method questions again with the scores of single items: those
+/// that [`item_scores::wanted`] names.
+pub fn answer_with_items(analysis: &mut Analysis, items: &[item_scores::ItemScores]) {
+    let items = item_scores::ItemTable::new(items);
+    let config = &analysis.config;
+    analysis.artefacts = artefacts::artefacts(&analysis.curves, &analysis.verdicts, &items, config);
+    analysis.methods = methods::methods(&analysis.curves, &items, config);
+}
+
 /// Counts across models under other margins: δ of 2, 5 and 10% of the range, with Δ at least
 /// 10% and twice δ. Margins are a convention, and this shows how much hangs on it.
 fn sensitivity(curves: &[upturn_types::Curve], config: &AnalysisConfig) -> Vec<Sensitivity> {

@@ -365,8 +365,8 @@ fn read(path: &Path) -> Result<(Option<CellIdentity>, Vec<Sample>), StoreError> 
 }
 
 /// The columns of a batch by name.
-struct Columns<'b> {
-    batch: &'b RecordBatch,
+pub(crate) struct Columns<'b> {
+    pub(crate) batch: &'b RecordBatch,
 }
 
 type Found<'b, T> = Result<&'b T, Cow<'static, str>>;
@@ -378,7 +378,7 @@ impl<'b> Columns<'b> {
             .ok_or_else(|| format!("a table of samples has no column '{name}'").into())
     }
 
-    fn typed<T: 'static>(&self, name: &str, expected: &str) -> Found<'b, T> {
+    pub(crate) fn typed<T: 'static>(&self, name: &str, expected: &str) -> Found<'b, T> {
         let array = self.array(name)?;
         array.as_any().downcast_ref::<T>().ok_or_else(|| {
             format!(
@@ -389,23 +389,23 @@ impl<'b> Columns<'b> {
         })
     }
 
-    fn text(&self, name: &str) -> Found<'b, StringArray> {
+    pub(crate) fn text(&self, name: &str) -> Found<'b, StringArray> {
         self.typed(name, "texts")
     }
 
-    fn f64(&self, name: &str) -> Found<'b, Float64Array> {
+    pub(crate) fn f64(&self, name: &str) -> Found<'b, Float64Array> {
         self.typed(name, "f64")
     }
 
-    fn u64(&self, name: &str) -> Found<'b, UInt64Array> {
+    pub(crate) fn u64(&self, name: &str) -> Found<'b, UInt64Array> {
         self.typed(name, "u64")
     }
 
-    fn u32(&self, name: &str) -> Found<'b, UInt32Array> {
+    pub(crate) fn u32(&self, name: &str) -> Found<'b, UInt32Array> {
         self.typed(name, "u32")
     }
 
-    fn cell(&self) -> Result<CellIdentity, Cow<'static, str>> {
+    pub(crate) fn cell(&self) -> Result<CellIdentity, Cow<'static, str>> {
         let text = |name| -> Result<Option<Text>, Cow<'static, str>> {
             let column = self.text(name)?;
             Ok((!column.is_null(0)).then(|| Text::from(column.value(0))))
