@@ -60,7 +60,9 @@ impl ItemTable {
     /// Indexes item scores. An item that some seed of a cell lacks is left out of the cell.
     #[must_use]
     pub fn new(items: &[ItemScores]) -> ItemTable {
-        let mut sums: BTreeMap<_, (usize, BTreeMap<u64, (usize, f64)>)> = BTreeMap::new();
+        /// Runs of a cell, and per item how many scored it with their sum.
+        type Sums = (usize, BTreeMap<u64, (usize, f64)>);
+        let mut sums: BTreeMap<_, Sums> = BTreeMap::new();
         for cell in items {
             let at = (cell.key.id(), cell.model.clone(), cell.checkpoint_step);
             let (runs, scores) = sums.entry(at).or_default();

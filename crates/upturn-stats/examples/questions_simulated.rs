@@ -41,6 +41,10 @@ fn main() {
             .iter()
             .filter(|o| o.1 == MethodVerdict::EmergentMethod)
             .count();
-        println!("gain {gain}, {n_items} items: {covered} {found} of {n}");
+        if gain > 0.0 {
+            println!("gain {gain}, {n_items} items: {covered} {found} of {n}");
+        } else {
+            println!("no gain, {n_items} items: {found} of {n} called emergent");
+        }
     }
 }
