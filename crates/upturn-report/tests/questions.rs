@@ -91,7 +91,7 @@ fn analysis() -> Analysis {
         families: vec![MethodFamily {
             family: "GPT-3".into(),
             curve: upturn_types::CurveId("other".to_owned()),
-            baseline: verdict.curve.clone(),
+            baseline: verdict.curve,
             axis: Axis::Flops,
             effects: vec![MethodEffect {
                 model: "GPT-3 175B".into(),

@@ -751,6 +751,37 @@ mod tests {
     }
 
     #[test]
+    fn scores_alone_are_those_of_the_samples() {
+        use crate::item_table::read_items;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.parquet");
+        let mut rows: Vec<Sample> = (0..6).map(|i| sample(i, 2)).collect();
+        for (i, row) in rows.iter_mut().enumerate() {
+            row.repeat = u32::from(i == 5);
+            row.filter = if i % 2 == 0 { "none" } else { "strict" }.into();
+            row.metrics = vec![("a".into(), (i != 2).then_some(i as f64))];
+        }
+        write_samples(&path, &cell(), &rows).unwrap();
+        let found = read_items(&path).unwrap().expect("rows");
+        assert_eq!(found.cell, cell());
+        assert_eq!(found.rows.len(), 5, "later repeats are left out");
+        for (item, row) in found.rows.iter().zip(&rows) {
+            assert_eq!(item.doc_id, row.doc_id);
+            assert_eq!(item.filter.is_none(), &*row.filter == "none");
+            assert_eq!(item.scores, [row.metrics[0].1]);
+            let target = row.target_score.as_ref().map(|t| f64::from(t.logprob));
+            assert_eq!(item.target_logprob, target);
+        }
+        // Another table is passed over, a damaged file is not.
+        let other = folder.path().join("m.parquet");
+        let measured = upturn_types::Measurement::new("f", "m", "t", "acc", 0.5);
+        crate::parquet::write_measurements(&other, &[measured]).unwrap();
+        assert_eq!(read_items(&other).unwrap(), None);
+        std::fs::write(&other, "PAR1").unwrap();
+        assert!(read_items(&other).is_err());
+    }
+
+    #[test]
     fn what_is_no_table_of_samples_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("m.parquet");
