@@ -3,19 +3,24 @@
 //! [`analyze`] groups measurements into curves ([`curves`]), recovers the number
 //! of test items where it was not stated ([`items`]), reads every curve across
 //! models and along training ([`views`]), judges each reading with
-//! `upturn-stats` ([`judge`]) and makes the list ([`list`]). [`claims`] compares
-//! the verdicts with published ones.
+//! `upturn-stats` ([`judge`]) and makes the list ([`list`]). [`artefacts`] holds every onset
+//! against graded metrics of the same outputs, [`methods`] every method against its baseline.
+//! [`claims`] compares the verdicts with published ones.
 //!
 //! Nothing here reads a file, a clock or unseeded randomness: the same
 //! measurements and configuration give the same bits, whatever the number of
 //! threads.
 
+pub mod artefacts;
 pub mod claims;
 pub mod curves;
 pub mod families;
+pub mod graded;
+pub mod item_scores;
 pub mod items;
 pub mod judge;
 pub mod list;
+pub mod methods;
 pub mod needs;
 pub mod views;
 
@@ -34,6 +39,17 @@ const NEAR_MARGINS: [f64; 3] = [0.02, 0.05, 0.10];
 /// reading are the caller's to fill in. Runs on the current rayon pool.
 #[must_use]
 pub fn analyze(measurements: Vec<Measurement>, config: &AnalysisConfig) -> Analysis {
+    analyze_with_items(measurements, &[], config)
+}
+
+/// As [`analyze`], with the scores of single items where samples are at hand: methods are then
+/// compared on the same items, and exact matches predicted item by item.
+#[must_use]
+pub fn analyze_with_items(
+    measurements: Vec<Measurement>,
+    items: &[item_scores::ItemScores],
+    config: &AnalysisConfig,
+) -> Analysis {
     let n_measurements = measurements.len();
     let (references, mut models): (Vec<_>, Vec<_>) = measurements
         .into_iter()
@@ -60,6 +76,9 @@ pub fn analyze(measurements: Vec<Measurement>, config: &AnalysisConfig) -> Analy
     let spread = list::spread(&verdicts, &curves, config.axis);
     let tasks = families::tasks(&verdicts, config.axis);
     let sensitivity = sensitivity(&curves, config);
+    let items = item_scores::ItemTable::new(items);
+    let artefacts = artefacts::artefacts(&curves, &verdicts, &items, config);
+    let methods = methods::methods(&curves, &items, config);
 
     Analysis {
         format_version: Analysis::FORMAT_VERSION,
@@ -77,8 +96,19 @@ pub fn analyze(measurements: Vec<Measurement>, config: &AnalysisConfig) -> Analy
         conflicts,
         references,
         agreement: Vec::new(),
+        artefacts,
+        methods,
         diagnostics,
     }
+}
+
+/// Answers the artefact and method questions again with the scores of single items: those
+/// that [`item_scores::wanted`] names.
+pub fn answer_with_items(analysis: &mut Analysis, items: &[item_scores::ItemScores]) {
+    let items = item_scores::ItemTable::new(items);
+    let config = &analysis.config;
+    analysis.artefacts = artefacts::artefacts(&analysis.curves, &analysis.verdicts, &items, config);
+    analysis.methods = methods::methods(&analysis.curves, &items, config);
 }
 
 /// Counts across models under other margins: δ of 2, 5 and 10% of the range, with Δ at least

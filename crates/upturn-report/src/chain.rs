@@ -8,6 +8,7 @@ use upturn_types::{
 use crate::curve;
 use crate::facts;
 use crate::numbers::{self, Signs, plural};
+use crate::questions;
 use crate::words;
 
 /// A step of the chain: what it is about and what is said.
@@ -77,6 +78,8 @@ pub fn chain(analysis: &Analysis, curve: Option<&Curve>, verdict: &Verdict, sign
         sharpness(verdict, signs),
         breakthrough(verdict),
         trend(verdict, signs),
+        questions::artefact_step(analysis, verdict, signs),
+        questions::method_step(analysis, verdict, signs),
         many(verdict, analysis),
         caveats(verdict),
         needs(verdict, signs),

@@ -15,6 +15,7 @@ use crate::chain;
 use crate::citation;
 use crate::facts;
 use crate::families;
+use crate::html_questions;
 use crate::names::visible;
 use crate::numbers::{self, Signs, plural};
 use crate::page_plot;
@@ -87,6 +88,7 @@ struct Page {
     more_diagnostics: Option<String>,
     tasks: Vec<(String, String)>,
     margins: Vec<String>,
+    questions: html_questions::Sections,
     conflicts: Vec<ConflictRow>,
     more_conflicts: Option<String>,
     references: Vec<Reference>,
@@ -330,6 +332,7 @@ fn page(analysis: &Analysis, options: &HtmlOptions) -> Page {
             .map(|(name, sentence)| (visible(&name), visible(&sentence)))
             .collect(),
         margins: families::sensitivity(analysis),
+        questions: html_questions::questions(analysis),
         terms: terms(analysis),
         codes: words::CAVEAT_CODES
             .iter()

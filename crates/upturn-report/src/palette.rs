@@ -97,6 +97,8 @@ mod tests {
             conflicts: Vec::new(),
             references: Vec::new(),
             agreement: Vec::new(),
+            artefacts: Vec::new(),
+            methods: Vec::new(),
             diagnostics: Vec::new(),
         };
         let names: Vec<Text> = (0..COLORS.len() * SHAPES)

@@ -9,11 +9,13 @@
 //! in n items; score y = k/n; chance floor c and ceiling u; margins δ and Δ;
 //! level α; ℓ is a log-likelihood *kernel* (binomial coefficients dropped).
 
+pub mod artefact;
 pub mod breakthrough;
 pub mod curves;
 pub mod dist;
 pub mod heterogeneity;
 pub mod inference;
+pub mod methods;
 pub mod multiplicity;
 pub mod recover;
 pub mod resample;

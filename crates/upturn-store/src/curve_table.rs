@@ -346,6 +346,8 @@ pub(crate) mod tests {
             conflicts: Vec::new(),
             references: Vec::new(),
             agreement: Vec::new(),
+            artefacts: Vec::new(),
+            methods: Vec::new(),
             diagnostics: Vec::new(),
         }
     }

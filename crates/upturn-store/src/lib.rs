@@ -23,6 +23,7 @@ pub mod dataset;
 mod error;
 mod files;
 mod identity;
+pub mod item_table;
 pub mod journal;
 mod json;
 mod lines;

@@ -365,8 +365,8 @@ fn read(path: &Path) -> Result<(Option<CellIdentity>, Vec<Sample>), StoreError> 
 }
 
 /// The columns of a batch by name.
-struct Columns<'b> {
-    batch: &'b RecordBatch,
+pub(crate) struct Columns<'b> {
+    pub(crate) batch: &'b RecordBatch,
 }
 
 type Found<'b, T> = Result<&'b T, Cow<'static, str>>;
@@ -378,7 +378,7 @@ impl<'b> Columns<'b> {
             .ok_or_else(|| format!("a table of samples has no column '{name}'").into())
     }
 
-    fn typed<T: 'static>(&self, name: &str, expected: &str) -> Found<'b, T> {
+    pub(crate) fn typed<T: 'static>(&self, name: &str, expected: &str) -> Found<'b, T> {
         let array = self.array(name)?;
         array.as_any().downcast_ref::<T>().ok_or_else(|| {
             format!(
@@ -389,23 +389,23 @@ impl<'b> Columns<'b> {
         })
     }
 
-    fn text(&self, name: &str) -> Found<'b, StringArray> {
+    pub(crate) fn text(&self, name: &str) -> Found<'b, StringArray> {
         self.typed(name, "texts")
     }
 
-    fn f64(&self, name: &str) -> Found<'b, Float64Array> {
+    pub(crate) fn f64(&self, name: &str) -> Found<'b, Float64Array> {
         self.typed(name, "f64")
     }
 
-    fn u64(&self, name: &str) -> Found<'b, UInt64Array> {
+    pub(crate) fn u64(&self, name: &str) -> Found<'b, UInt64Array> {
         self.typed(name, "u64")
     }
 
-    fn u32(&self, name: &str) -> Found<'b, UInt32Array> {
+    pub(crate) fn u32(&self, name: &str) -> Found<'b, UInt32Array> {
         self.typed(name, "u32")
     }
 
-    fn cell(&self) -> Result<CellIdentity, Cow<'static, str>> {
+    pub(crate) fn cell(&self) -> Result<CellIdentity, Cow<'static, str>> {
         let text = |name| -> Result<Option<Text>, Cow<'static, str>> {
             let column = self.text(name)?;
             Ok((!column.is_null(0)).then(|| Text::from(column.value(0))))
@@ -748,6 +748,37 @@ mod tests {
             back[1].metrics,
             [("a".into(), Some(3.0)), ("b".into(), Some(2.0))]
         );
+    }
+
+    #[test]
+    fn scores_alone_are_those_of_the_samples() {
+        use crate::item_table::read_items;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.parquet");
+        let mut rows: Vec<Sample> = (0..6).map(|i| sample(i, 2)).collect();
+        for (i, row) in rows.iter_mut().enumerate() {
+            row.repeat = u32::from(i == 5);
+            row.filter = if i % 2 == 0 { "none" } else { "strict" }.into();
+            row.metrics = vec![("a".into(), (i != 2).then_some(i as f64))];
+        }
+        write_samples(&path, &cell(), &rows).unwrap();
+        let found = read_items(&path).unwrap().expect("rows");
+        assert_eq!(found.cell, cell());
+        assert_eq!(found.rows.len(), 5, "later repeats are left out");
+        for (item, row) in found.rows.iter().zip(&rows) {
+            assert_eq!(item.doc_id, row.doc_id);
+            assert_eq!(item.filter.is_none(), &*row.filter == "none");
+            assert_eq!(item.scores, [row.metrics[0].1]);
+            let target = row.target_score.as_ref().map(|t| f64::from(t.logprob));
+            assert_eq!(item.target_logprob, target);
+        }
+        // Another table is passed over, a damaged file is not.
+        let other = folder.path().join("m.parquet");
+        let measured = upturn_types::Measurement::new("f", "m", "t", "acc", 0.5);
+        crate::parquet::write_measurements(&other, &[measured]).unwrap();
+        assert_eq!(read_items(&other).unwrap(), None);
+        std::fs::write(&other, "PAR1").unwrap();
+        assert!(read_items(&other).is_err());
     }
 
     #[test]

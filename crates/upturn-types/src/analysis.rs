@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Axis, Curve, CurveId, CurveKey, Diagnostic, Measurement, Scale, Shape, Text, Verdict};
+use crate::{
+    ArtefactTest, Axis, Curve, CurveId, CurveKey, Diagnostic, Measurement, MethodComparison, Scale,
+    Shape, Text, Verdict,
+};
 
 /// The choices under which verdicts are given; printed with every one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -229,6 +232,12 @@ pub struct Analysis {
     pub references: Vec<Measurement>,
     /// Comparison with published claims, when asked for.
     pub agreement: Vec<AgreementRow>,
+    /// Onsets under all-or-nothing metrics, held against graded ones.
+    #[serde(default)]
+    pub artefacts: Vec<ArtefactTest>,
+    /// Methods against their baselines.
+    #[serde(default)]
+    pub methods: Vec<MethodComparison>,
     /// Messages about the input.
     pub diagnostics: Vec<Diagnostic>,
 }

@@ -10,11 +10,13 @@
 //! truly seen 0 tokens.
 
 mod analysis;
+mod artefact;
 mod curve;
 mod diagnostic;
 mod evidence;
 mod lm;
 mod measurement;
+mod method;
 mod python_float;
 mod sample;
 mod scale;
@@ -23,6 +25,10 @@ mod verdict;
 pub use analysis::{
     Agreement, AgreementRow, Analysis, AnalysisConfig, Conflict, CountByShape, FamilyVerdict,
     Heterogeneity, Provenance, Sensitivity, TaskVerdict, ThresholdSpread,
+};
+pub use artefact::{
+    ArtefactTest, ArtefactVerdict, Condition, ConditionName, GradedKink, LinkBasis, LinkPrediction,
+    LinkTest, Outcome, PairedMetric, SmoothLoss, TaskLaw, ZeroScore,
 };
 pub use curve::{Curve, CurveId, CurveKey, CurvePoint, View};
 pub use diagnostic::{Diagnostic, Severity};
@@ -35,6 +41,10 @@ pub use lm::{
     LanguageModel, LmError, Loglikelihood, LoglikelihoodRequest, RollingRequest, Work,
 };
 pub use measurement::{Known, Measurement, Text, flag};
+pub use method::{
+    ComputeGain, EffectTest, LogitDifference, MethodArm, MethodComparison, MethodEffect,
+    MethodFamily, MethodKind, MethodScales, MethodVerdict, ThresholdShift,
+};
 pub use python_float::python_float;
 pub use sample::{ChoiceScore, Sample, TargetScore};
 pub use scale::{Axis, Scale};

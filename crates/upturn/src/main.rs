@@ -4,6 +4,7 @@ mod commands;
 mod datasets;
 mod exit;
 mod inputs;
+mod items;
 mod output;
 mod stages;
 mod texts;

@@ -3,6 +3,7 @@
 mod agreement;
 mod explain;
 mod picture;
+mod questions;
 mod summary;
 
 pub use agreement::agreement;

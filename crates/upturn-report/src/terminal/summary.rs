@@ -62,6 +62,7 @@ pub fn summary(analysis: &Analysis, options: &TextOptions) -> String {
     counts(&mut term, analysis);
     margins(&mut term, analysis);
     families(&mut term, analysis, options);
+    super::questions::questions(&mut term, analysis, options);
     nobody(&mut term, analysis, options);
     let spread = facts::spread(analysis);
     if !spread.is_empty() {
@@ -101,7 +102,7 @@ fn telling(mut verdicts: Vec<&Verdict>) -> Vec<&Verdict> {
     verdicts
 }
 
-fn left_out(term: &mut Term, all: usize, shown: usize) {
+pub(super) fn left_out(term: &mut Term, all: usize, shown: usize) {
     if all > shown {
         let ellipsis = term.signs.ellipsis;
         term.paragraph(

@@ -621,6 +621,8 @@ pub fn analysis() -> Analysis {
             same_source: false,
         }],
         references: vec![human],
+        artefacts: Vec::new(),
+        methods: Vec::new(),
         agreement: vec![
             AgreementRow {
                 ability: "Addition/subtraction (3 digit)".into(),

@@ -150,6 +150,9 @@ pub fn analysis_of(
         Vec::new()
     };
     let mut analysis = upturn_analysis::analyze(measurements, config);
+    let paths: Vec<PathBuf> = inputs.inputs.iter().map(PathBuf::from).collect();
+    let unread = crate::items::answer(&mut analysis, &paths);
+    import.diagnostics.extend(unread);
     analysis.provenance.version = upturn::VERSION.to_owned();
     analysis.provenance.inputs = inputs.inputs.iter().map(|i| input_name(i)).collect();
     analysis.provenance.n_files = import.n_files;
