@@ -3,20 +3,24 @@
 //! [`analyze`] groups measurements into curves ([`curves`]), recovers the number
 //! of test items where it was not stated ([`items`]), reads every curve across
 //! models and along training ([`views`]), judges each reading with
-//! `upturn-stats` ([`judge`]) and makes the list ([`list`]). [`claims`] compares
-//! the verdicts with published ones.
+//! `upturn-stats` ([`judge`]) and makes the list ([`list`]). [`counterexamples`] holds
+//! families against each other, [`across`] asks what is seen only over many tasks, and
+//! [`claims`] compares the verdicts with published ones.
 //!
 //! Nothing here reads a file, a clock or unseeded randomness: the same
 //! measurements and configuration give the same bits, whatever the number of
 //! threads.
 
+pub mod across;
 pub mod claims;
+pub mod counterexamples;
 pub mod curves;
 pub mod families;
 pub mod items;
 pub mod judge;
 pub mod list;
 pub mod needs;
+mod settings;
 pub mod views;
 
 use rayon::prelude::*;
@@ -60,6 +64,8 @@ pub fn analyze(measurements: Vec<Measurement>, config: &AnalysisConfig) -> Analy
     let spread = list::spread(&verdicts, &curves, config.axis);
     let tasks = families::tasks(&verdicts, config.axis);
     let sensitivity = sensitivity(&curves, config);
+    let counterexamples = counterexamples::find(&verdicts, &curves, config);
+    let across = across::find(&verdicts, &curves, config);
 
     Analysis {
         format_version: Analysis::FORMAT_VERSION,
@@ -77,6 +83,8 @@ pub fn analyze(measurements: Vec<Measurement>, config: &AnalysisConfig) -> Analy
         conflicts,
         references,
         agreement: Vec::new(),
+        counterexamples,
+        across,
         diagnostics,
     }
 }

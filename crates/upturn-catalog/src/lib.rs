@@ -40,6 +40,7 @@ mod model_data;
 mod revision;
 mod task;
 mod task_data;
+mod task_traits;
 mod toml_text;
 
 pub use catalog::Catalog;
@@ -50,3 +51,4 @@ pub use model::{Family, ModelEntry, ModelMatch, Reported, explain};
 pub use model_args::{ModelArgs, parse_model_args};
 pub use revision::step_from_revision;
 pub use task::{TaskEntry, TaskMetric};
+pub use task_traits::{TaskTraits, task_traits};

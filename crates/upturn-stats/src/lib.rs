@@ -9,12 +9,14 @@
 //! in n items; score y = k/n; chance floor c and ceiling u; margins δ and Δ;
 //! level α; ℓ is a log-likelihood *kernel* (binomial coefficients dropped).
 
+pub mod across;
 pub mod breakthrough;
 pub mod curves;
 pub mod dist;
 pub mod heterogeneity;
 pub mod inference;
 pub mod multiplicity;
+pub mod ordering;
 pub mod recover;
 pub mod resample;
 pub mod resolution;

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Axis, Curve, CurveId, CurveKey, Diagnostic, Measurement, Scale, Shape, Text, Verdict};
+use crate::{
+    AcrossTasks, Axis, Counterexamples, Curve, CurveId, CurveKey, Diagnostic, Measurement, Scale,
+    Shape, Text, Verdict,
+};
 
 /// The choices under which verdicts are given; printed with every one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -229,6 +232,12 @@ pub struct Analysis {
     pub references: Vec<Measurement>,
     /// Comparison with published claims, when asked for.
     pub agreement: Vec<AgreementRow>,
+    /// Smaller models that have what larger ones of other families lack.
+    #[serde(default)]
+    pub counterexamples: Counterexamples,
+    /// What is seen only over many tasks.
+    #[serde(default)]
+    pub across: AcrossTasks,
     /// Messages about the input.
     pub diagnostics: Vec<Diagnostic>,
 }

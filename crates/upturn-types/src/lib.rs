@@ -9,7 +9,9 @@
 //! value that is not known is `None`, never zero: step 0 of a training run has
 //! truly seen 0 tokens.
 
+mod across;
 mod analysis;
+mod counterexample;
 mod curve;
 mod diagnostic;
 mod evidence;
@@ -20,9 +22,18 @@ mod sample;
 mod scale;
 mod verdict;
 
+pub use across::{
+    AcrossTasks, AssociationTest, Concentration, LossAgainstMetric, LossSource, NobodyYet,
+    ScaleNeeded, TaskTrait, ThresholdMass, TraitLevel, TraitQuestion,
+};
 pub use analysis::{
     Agreement, AgreementRow, Analysis, AnalysisConfig, Conflict, CountByShape, FamilyVerdict,
     Heterogeneity, Provenance, Sensitivity, TaskVerdict, ThresholdSpread,
+};
+pub use counterexample::{
+    AxisDifference, AxisOrder, AxisRegression, Clustered, Counterexample, CounterexampleSide,
+    CounterexampleTotal, CounterexampleTrait, Counterexamples, EqualSlopes, LabelledModel,
+    TaskOrder, TaskSetting,
 };
 pub use curve::{Curve, CurveId, CurveKey, CurvePoint, View};
 pub use diagnostic::{Diagnostic, Severity};

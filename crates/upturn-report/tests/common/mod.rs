@@ -621,6 +621,8 @@ pub fn analysis() -> Analysis {
             same_source: false,
         }],
         references: vec![human],
+        counterexamples: Default::default(),
+        across: Default::default(),
         agreement: vec![
             AgreementRow {
                 ability: "Addition/subtraction (3 digit)".into(),
