@@ -19,6 +19,7 @@ mod page_plot;
 mod palette;
 mod plot;
 mod scene;
+mod sections;
 mod terminal;
 mod words;
 
@@ -26,4 +27,5 @@ pub use citation::citation;
 pub use error::ReportError;
 pub use figure::{FigureOptions, figure_png, figure_svg};
 pub use html::{HtmlOptions, html};
-pub use terminal::{TextOptions, agreement, explain, summary};
+pub use sections::Section;
+pub use terminal::{TextOptions, agreement, explain, section, summary};

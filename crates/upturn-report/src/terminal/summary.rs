@@ -63,6 +63,9 @@ pub fn summary(analysis: &Analysis, options: &TextOptions) -> String {
     margins(&mut term, analysis);
     families(&mut term, analysis, options);
     nobody(&mut term, analysis, options);
+    for section in crate::sections::Section::ALL {
+        super::section::summary(&mut term, analysis, section);
+    }
     let spread = facts::spread(analysis);
     if !spread.is_empty() {
         term.heading("Where thresholds lie");
