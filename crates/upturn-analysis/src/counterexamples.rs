@@ -1,6 +1,7 @@
 //! Smaller models that have an ability which larger ones of another family lack, and which
 //! axis orders the models of a task best.
 
+mod published;
 mod totals;
 mod traits;
 
@@ -35,6 +36,7 @@ const MIN_OF_EACH: usize = 3;
 /// a lacking ability.
 #[must_use]
 pub fn find(verdicts: &[Verdict], curves: &[Curve], config: &AnalysisConfig) -> Counterexamples {
+    let published = published::compare(verdicts, curves);
     let curves = by_id(curves);
     let groups: Vec<(TaskSetting, Vec<&Verdict>)> = tested(verdicts).into_iter().collect();
     let mut found: Vec<Task> = groups
@@ -55,6 +57,7 @@ pub fn find(verdicts: &[Verdict], curves: &[Curve], config: &AnalysisConfig) -> 
         tasks: found.into_iter().map(|t| t.order).collect(),
         totals,
         traits,
+        published,
     }
 }
 

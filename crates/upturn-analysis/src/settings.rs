@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 
 use upturn_types::{Curve, CurveId, CurveKey, TaskSetting, Verdict, View};
 
+/// The method of rows whose source does not say how the answer was elicited: what they share
+/// is not known, so they are held against nothing.
+const UNSTATED: &str = "unstated";
+
 /// The setting of a curve.
 #[must_use]
 pub fn setting(key: &CurveKey) -> TaskSetting {
@@ -41,9 +45,11 @@ pub fn tested<'a>(
     verdicts: impl IntoIterator<Item = &'a Verdict>,
 ) -> BTreeMap<TaskSetting, Vec<&'a Verdict>> {
     let mut groups: BTreeMap<TaskSetting, BTreeMap<(String, String), &Verdict>> = BTreeMap::new();
-    let with_tests = verdicts
-        .into_iter()
-        .filter(|v| v.view == View::Across && v.points.iter().any(|p| p.p_above.is_some()));
+    let with_tests = verdicts.into_iter().filter(|v| {
+        v.view == View::Across
+            && &*v.key.method != UNSTATED
+            && v.points.iter().any(|p| p.p_above.is_some())
+    });
     for verdict in with_tests {
         let tuning = verdict.key.tuning.as_deref().unwrap_or("");
         let family = (family_identity(&verdict.key.family), tuning.to_owned());

@@ -1,7 +1,7 @@
 //! Counterexamples with known truth: one that was planted is found, and families that all
 //! follow one law give none.
 
-use upturn_types::{Analysis, AnalysisConfig, Axis, Label, Measurement};
+use upturn_types::{Agreement, Analysis, AnalysisConfig, Axis, Label, Measurement};
 
 /// A generator for the studies here (xorshift), apart from the one under test.
 struct Rng(u64);
@@ -129,4 +129,37 @@ fn the_same_seed_gives_the_same_bits_on_any_number_of_threads() {
     let (one, three) = (on(1), on(3));
     assert_eq!(one.counterexamples, three.counterexamples);
     assert_eq!(one.across, three.across);
+}
+
+/// The published claim on a task where PaLM 62B, GPT-3 and LaMDA are all measured.
+#[test]
+fn a_published_counterexample_is_judged_by_the_scores_here() {
+    let row = |family: &str, params: f64, score: f64| {
+        let model = format!("{family} {:.0}B", params / 1e9);
+        let mut m = Measurement::new(family, &model, "BIG-bench: emoji_movie", "acc", score);
+        (m.params, m.n, m.chance) = (Some(params), Some(4000), Some(0.2));
+        m.flops = Some(6.0 * params * 7.8e11);
+        m
+    };
+    let outcome = |palm: f64, gpt3: f64| {
+        let analysis = analyze(vec![
+            row("PaLM", 8.6e9, 0.2003),
+            row("PaLM", 6.2e10, palm),
+            row("PaLM", 5.4e11, 0.8005),
+            row("GPT-3", 1.3e10, 0.2003),
+            row("GPT-3", 1.75e11, gpt3),
+        ]);
+        let published = &analysis.counterexamples.published;
+        assert_eq!(published.len(), 14);
+        let found = published.iter().find(|r| &*r.ability == "emoji_movie");
+        let found = found.expect("a claim");
+        (found.agreement, found.reason.clone())
+    };
+    let (agreement, reason) = outcome(0.5003, 0.2005);
+    assert_eq!(agreement, Agreement::Agrees, "{reason}");
+    assert_eq!(outcome(0.2003, 0.2005).0, Agreement::Disagrees);
+    assert_eq!(outcome(0.5003, 0.4005).0, Agreement::Disagrees);
+    // Without PaLM there is no claim to hold the scores against.
+    let others = vec![row("GPT-3", 1.3e10, 0.2003), row("GPT-3", 1.75e11, 0.2005)];
+    assert!(analyze(others).counterexamples.published.is_empty());
 }

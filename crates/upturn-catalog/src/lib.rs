@@ -30,6 +30,7 @@
 
 mod catalog;
 mod claims;
+mod counterexamples;
 mod error;
 mod index;
 mod key;
@@ -45,6 +46,7 @@ mod toml_text;
 
 pub use catalog::Catalog;
 pub use claims::{Claim, wei2022_claims};
+pub use counterexamples::{PublishedCounterexample, wei2022_counterexamples};
 pub use error::CatalogError;
 pub use metric::{MetricInfo, metric_info};
 pub use model::{Family, ModelEntry, ModelMatch, Reported, explain};

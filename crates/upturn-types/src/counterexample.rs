@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Axis, CurveId, Interval, Label, Scale, Text};
+use crate::{AgreementRow, Axis, CurveId, Interval, Label, Scale, Text};
 
 /// What curves must share to be compared between families: everything of their key but
 /// family, tuning and source.
@@ -283,4 +283,7 @@ pub struct Counterexamples {
     pub totals: Vec<CounterexampleTotal>,
     /// What counterexamples have in common.
     pub traits: Vec<CounterexampleTrait>,
+    /// Published counterexamples beside the scores here, where PaLM was measured on one.
+    #[serde(default)]
+    pub published: Vec<AgreementRow>,
 }

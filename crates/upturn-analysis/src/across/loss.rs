@@ -73,7 +73,9 @@ pub(super) fn find(verdicts: &[Verdict], curves: &[Curve], seed: u64) -> Vec<Los
     let none = BTreeSet::new();
     curves
         .par_iter()
-        .filter(|c| c.ceiling.is_some() && !c.aggregate && c.not_judged.is_none())
+        .filter(|c| {
+            c.ceiling.is_some() && c.chance.is_some() && !c.aggregate && c.not_judged.is_none()
+        })
         .filter_map(|curve| {
             let (source, loss) = loss_of(curve, likelihoods.get(&same(curve)))?;
             let near = near.get(&curve.id).unwrap_or(&none);
@@ -126,10 +128,11 @@ fn loss_of(
             let n = known(&loss);
             (n >= MIN_POINTS).then_some((other, own, n, loss))
         })
-        // The same task first, then most points, then the first by name.
+        // The same task first, then most points, then the same setting, then the first by name.
         .max_by(|a, b| {
-            (a.1, a.2)
-                .cmp(&(b.1, b.2))
+            let alike = |c: &Curve| setting(c) == setting(curve);
+            (a.1, a.2, alike(a.0))
+                .cmp(&(b.1, b.2, alike(b.0)))
                 .then_with(|| b.0.key.cmp(&a.0.key))
         });
     best.map(|(other, own, _, loss)| {

@@ -15,6 +15,12 @@ fn place(axis: Axis, x: f64) -> String {
 
 fn range(axis: Axis, lower: Option<f64>, upper: Option<f64>, signs: Signs) -> String {
     let raw = |x: Option<f64>| x.map(|x| axis.raw(x));
+    // Ends that round to the same number are one place.
+    if let (Some(lower), Some(upper)) = (lower, upper)
+        && place(axis, lower) == place(axis, upper)
+    {
+        return format!("about {}", place(axis, upper));
+    }
     numbers::range(axis, raw(lower), raw(upper), signs).unwrap_or_else(|| "anywhere".to_owned())
 }
 
@@ -25,7 +31,7 @@ fn magic(c: &Concentration, signs: Signs) -> Vec<String> {
     let mut out = Vec::new();
     let [_, median, _] = c.quartiles;
     out.push(format!(
-        "{} on {} have a certified side of their threshold on {}: {} bounded, {} only from above, {} only from below. Half of them lie at or before {} {unit}.",
+        "{} on {} have a certified side of their threshold on {}: {} bounded, {} only from above, {} only from below. Their median lies within {} {unit}.",
         plural(c.n_curves, "curve", "curves"),
         plural(c.n_tasks, "task", "tasks"),
         axis_name(c.axis),
@@ -74,8 +80,8 @@ fn clusters(c: &Concentration) -> Vec<String> {
         Some(bic) => {
             let best = (1..3).fold(0, |best, i| if bic[i] < bic[best] { i } else { best });
             out.push(format!(
-                "{} describe the middles best (BIC {:.1}, {:.1}, {:.1} for one, two and three).",
-                ["One cluster", "Two clusters", "Three clusters"][best],
+                "The middles are described best by {} (BIC {:.1}, {:.1}, {:.1} for one, two and three).",
+                ["one cluster", "two clusters", "three clusters"][best],
                 bic[0],
                 bic[1],
                 bic[2]
@@ -149,9 +155,9 @@ fn loss_summary(rows: &[LossAgainstMetric]) -> Option<String> {
     );
     if !near.is_empty() {
         out.push_str(&format!(
-            " Among models near chance that cannot be shown on {} of {}: there the loss falls before the score moves.",
+            " Among those near chance alone that is not shown on {} of {}.",
             numbers::integer(still as u64),
-            numbers::integer(near.len() as u64)
+            plural(near.len(), "curve", "curves")
         ));
     }
     Some(out)

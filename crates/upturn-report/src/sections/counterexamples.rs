@@ -1,8 +1,8 @@
 //! Counterexamples and the order of models by axis, in sentences and tables.
 
 use upturn_types::{
-    Analysis, Axis, Counterexample, CounterexampleSide, CounterexampleTotal, LabelledModel,
-    TaskOrder,
+    Agreement, Analysis, Axis, Counterexample, CounterexampleSide, CounterexampleTotal,
+    LabelledModel, TaskOrder,
 };
 
 use super::{Block, ends, estimate, two};
@@ -155,7 +155,7 @@ pub(crate) fn counterexamples_summary(analysis: &Analysis, signs: Signs) -> Vec<
 pub(crate) fn counterexamples(analysis: &Analysis, signs: Signs, limit: usize) -> Vec<Block> {
     let found = &analysis.counterexamples;
     if found.totals.is_empty() {
-        return Vec::new();
+        return published(analysis, limit).into_iter().collect();
     }
     let mut blocks = vec![Block::new(
         "How often scale misorders models",
@@ -215,6 +215,7 @@ pub(crate) fn counterexamples(analysis: &Analysis, signs: Signs, limit: usize) -
     if !found.traits.is_empty() {
         blocks.push(traits(analysis, signs, limit));
     }
+    blocks.extend(published(analysis, limit));
     blocks
 }
 
@@ -340,7 +341,7 @@ fn regressions<'a>(tasks: impl Iterator<Item = &'a TaskOrder>, limit: usize) -> 
                 .zip(equal.interval.upper)
                 .unwrap_or((f64::NAN, f64::NAN));
             text.push(format!(
-                "{}: a decade of tokens counts {} log-odds more than a decade of parameters [{}, {}], {}: {}.",
+                "{}: the slope on tokens minus that on parameters is {} [{}, {}], {}: {}.",
                 task.setting.task_name(),
                 two(equal.difference),
                 two(lower),
@@ -405,4 +406,34 @@ fn traits(analysis: &Analysis, signs: Signs, limit: usize) -> Block {
         rows,
         limit,
     )
+}
+
+/// Published counterexamples beside the scores here.
+fn published(analysis: &Analysis, limit: usize) -> Option<Block> {
+    let rows: Vec<Vec<String>> = analysis
+        .counterexamples
+        .published
+        .iter()
+        .map(|r| {
+            let outcome = match r.agreement {
+                Agreement::Agrees => "agrees",
+                Agreement::Disagrees => "disagrees",
+                Agreement::Undecided => "undecided",
+                Agreement::DataNotPublished => "no data",
+            };
+            vec![r.ability.to_string(), outcome.to_owned(), r.reason.clone()]
+        })
+        .collect();
+    if rows.is_empty() {
+        return None;
+    }
+    Some(Block::new(
+        "Published counterexamples",
+        vec![
+            "Tasks on which Wei et al. 2022 (Appendix F, as transcribed) report PaLM 62B above random while LaMDA 137B and GPT-3 175B are not.".to_owned(),
+        ],
+        &["task", "here", "why"],
+        rows,
+        limit,
+    ))
 }

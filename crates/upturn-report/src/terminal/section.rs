@@ -7,7 +7,7 @@ use super::{Term, TextOptions, Tone, fit, pad, width};
 use crate::sections::{Block, Section};
 
 /// Rows of a table unless a limit is asked for.
-const ROWS_SHOWN: usize = 15;
+const ROWS_SHOWN: usize = 14;
 
 /// A whole section: every block with its sentences and table.
 #[must_use]
