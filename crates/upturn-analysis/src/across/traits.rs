@@ -37,6 +37,9 @@ struct Task {
     answer_chars: Option<f64>,
 }
 
+/// A trait of a task, where it is known.
+type Known<T> = fn(&Task) -> Option<T>;
+
 /// Every trait against emergence and thresholds, adjusted together.
 ///
 /// The unit is the task: over settings and families it is emergent if more than half of its
@@ -60,14 +63,14 @@ pub(super) fn find(verdicts: &[&Verdict], config: &AnalysisConfig) -> Vec<TaskTr
         found.extend(emergence_by_level(&tasks, &title, has, config));
         found.extend(threshold_by_level(&tasks, &title, has));
     }
-    let words: [(&str, fn(&Task) -> Option<&'static str>); 2] =
+    let words: [(&str, Known<&'static str>); 2] =
         [("metric", |t| t.metric), ("answer", |t| t.answer)];
     for (name, word) in words {
         let level = |t: &Task| word(t).map(str::to_owned);
         found.extend(emergence_by_level(&tasks, name, level, config));
         found.extend(threshold_by_level(&tasks, name, level));
     }
-    let numbers: [(&str, fn(&Task) -> Option<f64>); 2] = [
+    let numbers: [(&str, Known<f64>); 2] = [
         ("options", |t| t.options),
         ("answer_length", |t| t.answer_chars),
     ];
@@ -241,11 +244,7 @@ fn emergence_by_level(
 }
 
 /// Is a number the same in emergent tasks and others?
-fn emergence_by_number(
-    tasks: &[Task],
-    name: &str,
-    number: fn(&Task) -> Option<f64>,
-) -> Option<TaskTrait> {
+fn emergence_by_number(tasks: &[Task], name: &str, number: Known<f64>) -> Option<TaskTrait> {
     let of = |emergent: bool| -> Vec<f64> {
         let those = tasks.iter().filter(|t| t.emergent == Some(emergent));
         those.filter_map(number).collect()

@@ -363,7 +363,7 @@ fn nobody(rows: &[NobodyYet], signs: Signs, limit: usize) -> Block {
                 n.largest_near.as_ref().map_or_else(String::new, |(m, x)| {
                     format!("{m} at {} {unit}", place(n.axis, *x))
                 }),
-                n.detectable.map_or_else(String::new, |d| numbers::score(d)),
+                n.detectable.map_or_else(String::new, numbers::score),
                 n.family
                     .as_ref()
                     .map_or_else(String::new, |f| f.to_string()),

@@ -64,6 +64,9 @@ pub struct OrderEstimates {
     pub differences: Vec<(usize, usize, WithInterval)>,
 }
 
+/// A statistic of how often each family occurs.
+type Measure = fn(&Blocks, &[f64]) -> Option<f64>;
+
 /// Share of resamples that must be defined for an interval to be given.
 const DEFINED_MIN: f64 = 0.95;
 
@@ -106,7 +109,7 @@ pub fn family_bootstrap(
         })
         .collect();
 
-    let measures: [fn(&Blocks, &[f64]) -> Option<f64>; 4] = [
+    let measures: [Measure; 4] = [
         Blocks::discordance,
         Blocks::tau_b,
         Blocks::spearman,
