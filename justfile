@@ -32,6 +32,10 @@ bench:
 check-stats python="python3":
     {{python}} scripts/check_stats.py
 
+# Compare the statistics of families and tasks with scipy, lifelines, scikit-learn (needs a Python with them)
+check-across python="python3":
+    {{python}} scripts/check_across.py
+
 # Fuzz one parser for a while: `just fuzz lm_eval_results -max_total_time=90` (needs cargo-fuzz; stable will do)
 fuzz target *args:
     RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none {{target}} -- -timeout=10 {{args}}

@@ -4,15 +4,18 @@
 //! of test items where it was not stated ([`items`]), reads every curve across
 //! models and along training ([`views`]), judges each reading with
 //! `upturn-stats` ([`judge`]) and makes the list ([`list`]). [`artefacts`] holds every onset
-//! against graded metrics of the same outputs, [`methods`] every method against its baseline.
-//! [`claims`] compares the verdicts with published ones.
+//! against graded metrics of the same outputs, [`methods`] every method against its baseline,
+//! [`counterexamples`] families against each other; [`across`] asks what is seen only over many
+//! tasks, and [`claims`] compares the verdicts with published ones.
 //!
 //! Nothing here reads a file, a clock or unseeded randomness: the same
 //! measurements and configuration give the same bits, whatever the number of
 //! threads.
 
 pub mod artefacts;
+pub mod across;
 pub mod claims;
+pub mod counterexamples;
 pub mod curves;
 pub mod families;
 pub mod graded;
@@ -22,6 +25,7 @@ pub mod judge;
 pub mod list;
 pub mod methods;
 pub mod needs;
+mod settings;
 pub mod views;
 
 use rayon::prelude::*;
@@ -79,6 +83,8 @@ pub fn analyze_with_items(
     let items = item_scores::ItemTable::new(items);
     let artefacts = artefacts::artefacts(&curves, &verdicts, &items, config);
     let methods = methods::methods(&curves, &items, config);
+    let counterexamples = counterexamples::find(&verdicts, &curves, config);
+    let across = across::find(&verdicts, &curves, config);
 
     Analysis {
         format_version: Analysis::FORMAT_VERSION,
@@ -98,6 +104,8 @@ pub fn analyze_with_items(
         agreement: Vec::new(),
         artefacts,
         methods,
+        counterexamples,
+        across,
         diagnostics,
     }
 }

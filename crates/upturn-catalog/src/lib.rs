@@ -30,6 +30,7 @@
 
 mod catalog;
 mod claims;
+mod counterexamples;
 mod error;
 mod index;
 mod key;
@@ -40,13 +41,16 @@ mod model_data;
 mod revision;
 mod task;
 mod task_data;
+mod task_traits;
 mod toml_text;
 
 pub use catalog::Catalog;
 pub use claims::{Claim, wei2022_claims};
+pub use counterexamples::{PublishedCounterexample, wei2022_counterexamples};
 pub use error::CatalogError;
 pub use metric::{MetricInfo, metric_info};
 pub use model::{Family, ModelEntry, ModelMatch, Reported, explain};
 pub use model_args::{ModelArgs, parse_model_args};
 pub use revision::step_from_revision;
 pub use task::{TaskEntry, TaskMetric};
+pub use task_traits::{TaskTraits, task_traits};

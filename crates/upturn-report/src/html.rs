@@ -21,9 +21,11 @@ use crate::numbers::{self, Signs, plural};
 use crate::page_plot;
 use crate::palette::Palette;
 use crate::plot::{Domain, Index, Series};
+use crate::sections::{Block, Section};
 use crate::words;
 
 const TEMPLATE: &str = include_str!("../templates/report.html");
+const SECTIONS: &str = include_str!("../templates/sections.html");
 const STYLE: &str = include_str!("../templates/report.css");
 const SCRIPT: &str = include_str!("../templates/report.js");
 
@@ -86,6 +88,8 @@ struct Page {
     codes: Vec<(&'static str, &'static str)>,
     diagnostics: Vec<(&'static str, String)>,
     more_diagnostics: Option<String>,
+    sections: Vec<PageSection>,
+    sections_html: Value,
     tasks: Vec<(String, String)>,
     margins: Vec<String>,
     questions: html_questions::Sections,
@@ -95,6 +99,26 @@ struct Page {
     more_references: Option<String>,
     example: Option<String>,
     provenance: Vec<(&'static str, String)>,
+}
+
+#[derive(Serialize)]
+struct PageSection {
+    id: &'static str,
+    title: &'static str,
+    blocks: Vec<Block>,
+}
+
+/// Sections with something to say.
+fn page_sections(analysis: &Analysis) -> Vec<PageSection> {
+    Section::ALL
+        .into_iter()
+        .map(|s| PageSection {
+            id: s.name(),
+            title: s.title(),
+            blocks: s.blocks(analysis, Signs::UNICODE, MAX_INPUT_ROWS),
+        })
+        .filter(|s| !s.blocks.is_empty())
+        .collect()
 }
 
 #[derive(Serialize)]
@@ -211,14 +235,20 @@ struct Reference {
 /// same bytes.
 #[must_use]
 pub fn html(analysis: &Analysis, options: &HtmlOptions) -> String {
-    let page = page(analysis, options);
-    let render = || -> Result<String, minijinja::Error> {
+    let mut page = page(analysis, options);
+    let mut render = || -> Result<String, minijinja::Error> {
         let mut environment = Environment::new();
         environment.set_syntax(
             SyntaxConfig::builder()
                 .trim_blocks(true)
                 .lstrip_blocks(true)
                 .build()?,
+        );
+        environment.add_template("sections.html", SECTIONS)?;
+        page.sections_html = Value::from_safe_string(
+            environment
+                .get_template("sections.html")?
+                .render(Serde(&page))?,
         );
         environment.add_template("report.html", TEMPLATE)?;
         environment
@@ -327,6 +357,8 @@ fn page(analysis: &Analysis, options: &HtmlOptions) -> Page {
                 }
             })
             .collect(),
+        sections: page_sections(analysis),
+        sections_html: Value::from_safe_string(String::new()),
         tasks: families::tasks(analysis, Signs::new(true))
             .into_iter()
             .map(|(name, sentence)| (visible(&name), visible(&sentence)))

@@ -21,6 +21,7 @@ mod palette;
 mod plot;
 mod questions;
 mod scene;
+mod sections;
 mod terminal;
 mod words;
 
@@ -28,4 +29,5 @@ pub use citation::citation;
 pub use error::ReportError;
 pub use figure::{FigureOptions, figure_png, figure_svg};
 pub use html::{HtmlOptions, html};
-pub use terminal::{TextOptions, agreement, explain, summary};
+pub use sections::Section;
+pub use terminal::{TextOptions, agreement, explain, section, summary};

@@ -96,6 +96,8 @@ mod tests {
             sensitivity: Vec::new(),
             conflicts: Vec::new(),
             references: Vec::new(),
+            counterexamples: Default::default(),
+            across: Default::default(),
             agreement: Vec::new(),
             artefacts: Vec::new(),
             methods: Vec::new(),

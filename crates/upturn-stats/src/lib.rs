@@ -10,6 +10,7 @@
 //! level α; ℓ is a log-likelihood *kernel* (binomial coefficients dropped).
 
 pub mod artefact;
+pub mod across;
 pub mod breakthrough;
 pub mod curves;
 pub mod dist;
@@ -17,6 +18,7 @@ pub mod heterogeneity;
 pub mod inference;
 pub mod methods;
 pub mod multiplicity;
+pub mod ordering;
 pub mod recover;
 pub mod resample;
 pub mod resolution;

@@ -131,3 +131,14 @@ fn an_analysis_comes_back_from_json() {
         Err(StoreError::Format { .. })
     ));
 }
+
+#[test]
+fn an_analysis_written_before_families_were_compared_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("analysis.json");
+    let mut json = serde_json::to_value(analysis()).unwrap();
+    let fields = json.as_object_mut().unwrap();
+    assert!(fields.remove("counterexamples").is_some() && fields.remove("across").is_some());
+    std::fs::write(&path, json.to_string()).unwrap();
+    assert_eq!(analysis_json::read(&path).unwrap(), analysis());
+}

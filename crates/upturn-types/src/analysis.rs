@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ArtefactTest, Axis, Curve, CurveId, CurveKey, Diagnostic, Measurement, MethodComparison, Scale,
-    Shape, Text, Verdict,
+    AcrossTasks, ArtefactTest, Axis, Counterexamples, Curve, CurveId, CurveKey, Diagnostic,
+    Measurement, MethodComparison, Scale, Shape, Text, Verdict,
 };
 
 /// The choices under which verdicts are given; printed with every one.
@@ -238,6 +238,12 @@ pub struct Analysis {
     /// Methods against their baselines.
     #[serde(default)]
     pub methods: Vec<MethodComparison>,
+    /// Smaller models that have what larger ones of other families lack.
+    #[serde(default)]
+    pub counterexamples: Counterexamples,
+    /// What is seen only over many tasks.
+    #[serde(default)]
+    pub across: AcrossTasks,
     /// Messages about the input.
     pub diagnostics: Vec<Diagnostic>,
 }

@@ -9,8 +9,10 @@
 //! value that is not known is `None`, never zero: step 0 of a training run has
 //! truly seen 0 tokens.
 
+mod across;
 mod analysis;
 mod artefact;
+mod counterexample;
 mod curve;
 mod diagnostic;
 mod evidence;
@@ -22,6 +24,10 @@ mod sample;
 mod scale;
 mod verdict;
 
+pub use across::{
+    AcrossTasks, AssociationTest, Concentration, LossAgainstMetric, LossSource, NobodyYet,
+    ScaleNeeded, TaskTrait, ThresholdMass, TraitLevel, TraitQuestion,
+};
 pub use analysis::{
     Agreement, AgreementRow, Analysis, AnalysisConfig, Conflict, CountByShape, FamilyVerdict,
     Heterogeneity, Provenance, Sensitivity, TaskVerdict, ThresholdSpread,
@@ -29,6 +35,11 @@ pub use analysis::{
 pub use artefact::{
     ArtefactTest, ArtefactVerdict, Condition, ConditionName, GradedKink, LinkBasis, LinkPrediction,
     LinkTest, Outcome, PairedMetric, SmoothLoss, TaskLaw, ZeroScore,
+};
+pub use counterexample::{
+    AxisDifference, AxisOrder, AxisRegression, Clustered, Counterexample, CounterexampleSide,
+    CounterexampleTotal, CounterexampleTrait, Counterexamples, EqualSlopes, LabelledModel,
+    TaskOrder, TaskSetting,
 };
 pub use curve::{Curve, CurveId, CurveKey, CurvePoint, View};
 pub use diagnostic::{Diagnostic, Severity};

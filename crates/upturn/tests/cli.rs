@@ -307,3 +307,35 @@ fn a_result_that_cannot_be_printed_is_a_failure() {
         .expect("runs");
     assert_eq!(status.code(), Some(1));
 }
+
+#[test]
+fn a_smaller_model_that_has_what_a_larger_one_lacks_is_shown_in_its_section() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let other = TABLE
+        .lines()
+        .skip(1)
+        .map(|line| {
+            let line = line.replace("Demo,d", "Other,o");
+            // The other family has it one size earlier.
+            line.replace("1e22,quiz,direct,acc,0.252", "9e21,quiz,direct,acc,0.583")
+        })
+        .collect::<Vec<_>>()
+        .join("\n");
+    let table = file(dir.path(), "scores.csv", format!("{TABLE}{other}\n"));
+    upturn()
+        .args(["analyze", &table, "--section", "counterexamples"])
+        .assert()
+        .success()
+        .stdout(predicate::str::contains("has it o3; at 9.0e21"))
+        .stdout(predicate::str::contains("lacks it d3; at 1.0e22"));
+    upturn()
+        .args(["analyze", &table])
+        .assert()
+        .success()
+        .stdout(predicate::str::contains("--section counterexamples"));
+    upturn()
+        .args(["analyze", &table, "--section", "nothing"])
+        .assert()
+        .failure()
+        .stderr(predicate::str::contains("counterexamples, across"));
+}

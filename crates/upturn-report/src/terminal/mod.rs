@@ -4,10 +4,12 @@ mod agreement;
 mod explain;
 mod picture;
 mod questions;
+mod section;
 mod summary;
 
 pub use agreement::agreement;
 pub use explain::explain;
+pub use section::section;
 pub use summary::summary;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
@@ -101,6 +103,10 @@ impl Term {
                 c if self.unicode || c.is_ascii() => out.push(c),
                 '–' | '—' | '−' | '‑' => out.push('-'),
                 '×' => out.push('x'),
+                'τ' => out.push_str("tau"),
+                'χ' => out.push_str("chi"),
+                '²' => out.push('2'),
+                'é' => out.push('e'),
                 '≥' => out.push_str(">="),
                 '≤' => out.push_str("<="),
                 '→' => out.push_str("->"),

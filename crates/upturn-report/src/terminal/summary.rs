@@ -64,6 +64,9 @@ pub fn summary(analysis: &Analysis, options: &TextOptions) -> String {
     families(&mut term, analysis, options);
     super::questions::questions(&mut term, analysis, options);
     nobody(&mut term, analysis, options);
+    for section in crate::sections::Section::ALL {
+        super::section::summary(&mut term, analysis, section);
+    }
     let spread = facts::spread(analysis);
     if !spread.is_empty() {
         term.heading("Where thresholds lie");

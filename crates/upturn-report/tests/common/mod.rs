@@ -623,6 +623,8 @@ pub fn analysis() -> Analysis {
         references: vec![human],
         artefacts: Vec::new(),
         methods: Vec::new(),
+        counterexamples: Default::default(),
+        across: Default::default(),
         agreement: vec![
             AgreementRow {
                 ability: "Addition/subtraction (3 digit)".into(),

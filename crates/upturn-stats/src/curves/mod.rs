@@ -32,6 +32,7 @@ pub use band::band;
 pub use breakpoint::breakpoint_interval;
 pub use compare::{FitConfig, LikelihoodChoice, compare};
 pub use kink::{KinkConfig, kink_null_statistics, kink_test};
+pub(crate) use least_squares::solve;
 pub use leave_out::{leave_groups_out, leave_largest_out};
 pub use likelihood::beta_binomial_ln_kernel;
 pub use models::predict;

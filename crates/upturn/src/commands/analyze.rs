@@ -31,6 +31,9 @@ pub struct Args {
     /// Print the whole chain of evidence for matching tasks (a glob), in sentences
     #[arg(long, value_name = "TASK")]
     pub explain: Option<String>,
+    /// Print one longer section in full
+    #[arg(long, value_name = "SECTION", value_parser = ["counterexamples", "across"], conflicts_with = "explain")]
+    pub section: Option<String>,
     /// Compare with published claims, row by row
     #[arg(long, value_name = "CLAIMS", value_parser = ["wei2022"])]
     pub against: Option<String>,
@@ -219,6 +222,8 @@ pub fn run(args: &Args) -> Outcome {
             output::print(&upturn_report::explain(&analysis, verdict, &options))?;
             output::print("")?;
         }
+    } else if let Some(section) = chosen_section(args.section.as_deref()) {
+        output::print(&upturn_report::section(&analysis, section, &options))?;
     } else if args.against.is_some() {
         output::print(&upturn_report::agreement(&analysis, &options))?;
     } else {
@@ -232,6 +237,13 @@ pub fn run(args: &Args) -> Outcome {
         ));
     }
     Ok(exit_for(&analysis.diagnostics))
+}
+
+/// The section of this name.
+fn chosen_section(name: Option<&str>) -> Option<upturn_report::Section> {
+    upturn_report::Section::ALL
+        .into_iter()
+        .find(|s| Some(s.name()) == name)
 }
 
 /// One line saying that no task matches, with the nearest there are.
