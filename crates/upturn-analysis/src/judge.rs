@@ -156,7 +156,7 @@ fn shape(curve: &Curve, series: &Series, along: bool, rules: &JudgeConfig) -> Ju
 
 /// The series of chosen points. Counts where outcomes are 0/1 and n is known, unless
 /// three or more seeds give the error of their mean.
-fn series(curve: &Curve, points: impl Iterator<Item = (usize, f64)>) -> Series {
+pub(crate) fn series(curve: &Curve, points: impl Iterator<Item = (usize, f64)>) -> Series {
     // Trailing zeros are lost in a number: a column is printed as its longest entry. Where
     // all are 0 or 1 that says nothing, and they are taken as exact.
     let longest = curve.points.iter().map(|p| decimals(p.value)).max();
@@ -208,7 +208,7 @@ fn even_error(n: u64) -> f64 {
 }
 
 /// The seed of one reading: the same whatever else is analysed with it.
-fn seed_of(curve: &Curve, reading: &Reading, seed: u64) -> u64 {
+pub(crate) fn seed_of(curve: &Curve, reading: &Reading, seed: u64) -> u64 {
     let name = format!("{}/{}", curve.id, reading.view);
     name.bytes()
         .fold(seed ^ 0x9e37_79b9_7f4a_7c15, |hash, byte| {

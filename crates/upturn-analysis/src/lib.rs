@@ -10,6 +10,7 @@
 //! measurements and configuration give the same bits, whatever the number of
 //! threads.
 
+pub mod backtests;
 pub mod claims;
 pub mod curves;
 pub mod families;
@@ -60,6 +61,11 @@ pub fn analyze(measurements: Vec<Measurement>, config: &AnalysisConfig) -> Analy
     let spread = list::spread(&verdicts, &curves, config.axis);
     let tasks = families::tasks(&verdicts, config.axis);
     let sensitivity = sensitivity(&curves, config);
+    let backtests = backtests::backtests(
+        &backtests::subjects(&curves, config, false),
+        &verdicts,
+        &backtests::ForecastChoices::of(config),
+    );
 
     Analysis {
         format_version: Analysis::FORMAT_VERSION,
@@ -77,6 +83,7 @@ pub fn analyze(measurements: Vec<Measurement>, config: &AnalysisConfig) -> Analy
         conflicts,
         references,
         agreement: Vec::new(),
+        backtests,
         diagnostics,
     }
 }

@@ -97,6 +97,7 @@ mod tests {
             conflicts: Vec::new(),
             references: Vec::new(),
             agreement: Vec::new(),
+            backtests: Vec::new(),
             diagnostics: Vec::new(),
         };
         let names: Vec<Text> = (0..COLORS.len() * SHAPES)

@@ -12,6 +12,7 @@
 pub mod breakthrough;
 pub mod curves;
 pub mod dist;
+pub mod forecast;
 pub mod heterogeneity;
 pub mod inference;
 pub mod multiplicity;

@@ -346,6 +346,7 @@ pub(crate) mod tests {
             conflicts: Vec::new(),
             references: Vec::new(),
             agreement: Vec::new(),
+            backtests: Vec::new(),
             diagnostics: Vec::new(),
         }
     }

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Axis, Curve, CurveId, CurveKey, Diagnostic, Measurement, Scale, Shape, Text, Verdict};
+use crate::{
+    Axis, Curve, CurveBacktest, CurveId, CurveKey, Diagnostic, Measurement, Scale, Shape, Text,
+    Verdict,
+};
 
 /// The choices under which verdicts are given; printed with every one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -229,6 +232,9 @@ pub struct Analysis {
     pub references: Vec<Measurement>,
     /// Comparison with published claims, when asked for.
     pub agreement: Vec<AgreementRow>,
+    /// Backtests of the curves across models that allow one, in the order of the curves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub backtests: Vec<CurveBacktest>,
     /// Messages about the input.
     pub diagnostics: Vec<Diagnostic>,
 }

@@ -13,6 +13,7 @@ mod analysis;
 mod curve;
 mod diagnostic;
 mod evidence;
+mod forecast;
 mod lm;
 mod measurement;
 mod python_float;
@@ -29,6 +30,10 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use evidence::{
     Abruptness, BreakpointInterval, Breakthrough, CurveComparison, CurveModel, Fit, Interval,
     KinkTest, KinkVerdict, Label, PointEvidence, Resolution, Sharpness, SharpnessClass, Trend,
+};
+pub use forecast::{
+    Backtest, Baseline, BaselineErrors, Coverage, CurveBacktest, CurveForecast, Design,
+    ForecastErrors, ForecastScore, HashedInput, Predictability, Prediction, SavedForecast,
 };
 pub use lm::{
     ChatMessage, Done, FinishReason, Flow, GenerateOptions, GenerateRequest, Generation,

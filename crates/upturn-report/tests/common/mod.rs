@@ -621,6 +621,7 @@ pub fn analysis() -> Analysis {
             same_source: false,
         }],
         references: vec![human],
+        backtests: Vec::new(),
         agreement: vec![
             AgreementRow {
                 ability: "Addition/subtraction (3 digit)".into(),
