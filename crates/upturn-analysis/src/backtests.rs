@@ -10,10 +10,12 @@ use upturn_stats::forecast::{
     BacktestConfig, ForecastConfig, Forecaster, backtest, backtest_at, baselines, design, headline,
     judge_predictions, record, scoring,
 };
+use upturn_stats::threshold::interval;
+use upturn_stats::verdict::{JudgeConfig, judge as judge_series};
 use upturn_stats::{Obs, Series};
 use upturn_types::{
     AnalysisConfig, Axis, Backtest, Baseline, BaselineErrors, Curve, CurveBacktest, CurveForecast,
-    CurveId, CurveKey, CurveModel, CurvePoint, ForecastScore, Prediction, Text, Verdict, View,
+    CurveId, CurveKey, CurveModel, CurvePoint, ForecastScore, Prediction, Text, View,
 };
 
 use crate::judge;
@@ -187,14 +189,10 @@ fn pooled<'a>(key: CurveKey, parts: Vec<Subject<'a>>, seed: u64) -> Subject<'a> 
 /// The automatic backtests of all curves across models, in their order. Those without an
 /// admissible cut-off (four scales below, two above) have none.
 #[must_use]
-pub fn backtests(
-    subjects: &[Subject],
-    verdicts: &[Verdict],
-    choices: &ForecastChoices,
-) -> Vec<CurveBacktest> {
+pub fn backtests(subjects: &[Subject], choices: &ForecastChoices) -> Vec<CurveBacktest> {
     subjects
         .par_iter()
-        .filter_map(|subject| subject.backtests(verdicts, choices))
+        .filter_map(|subject| subject.backtests(choices))
         .collect()
 }
 
@@ -208,29 +206,33 @@ impl Subject<'_> {
         }
     }
 
-    fn config(&self, verdicts: &[Verdict], choices: &ForecastChoices) -> BacktestConfig {
+    fn config(&self, choices: &ForecastChoices) -> BacktestConfig {
         BacktestConfig {
             forecast: self.forecast_config(choices),
             alpha: choices.alpha,
             margin: choices.near_margin * (self.ceiling - self.chance),
-            onset: self.onset(verdicts),
+            onset: self.onset(choices),
         }
     }
 
-    /// Midpoint of the certified onset, where both ends are certified.
-    fn onset(&self, verdicts: &[Verdict]) -> Option<f64> {
-        let curve = self.curve.as_ref()?;
-        let verdict = verdicts
-            .iter()
-            .find(|v| v.curve == *curve && v.view == View::Across && v.axis == self.axis)?;
-        let threshold = verdict.threshold.as_ref()?;
-        let (lower, upper) = threshold.lower.zip(threshold.upper)?;
+    /// Midpoint of the certified onset, where both ends are certified; none of pooled families.
+    fn onset(&self, choices: &ForecastChoices) -> Option<f64> {
+        self.curve.as_ref()?;
+        let rules = JudgeConfig {
+            near_margin: choices.near_margin,
+            alpha: choices.alpha,
+            min_span: self.axis.min_span(),
+            ..JudgeConfig::default()
+        };
+        let walk = judge_series(&self.series, &rules).walk?;
+        let (lower, upper) = interval(&self.series.x, &walk);
+        let (lower, upper) = lower.zip(upper)?;
         Some(0.5 * (lower + upper))
     }
 
     /// Backtests at every admissible cut-off; only the headline keeps its predictions.
-    fn backtests(&self, verdicts: &[Verdict], choices: &ForecastChoices) -> Option<CurveBacktest> {
-        let config = self.config(verdicts, choices);
+    fn backtests(&self, choices: &ForecastChoices) -> Option<CurveBacktest> {
+        let config = self.config(choices);
         let mut cutoffs = backtest(&self.series, self.groups.as_deref(), &config);
         if cutoffs.is_empty() {
             return None;
@@ -274,7 +276,6 @@ impl Subject<'_> {
         &self,
         below: Option<f64>,
         targets: &[Target],
-        verdicts: &[Verdict],
         choices: &ForecastChoices,
         what_to_measure: bool,
     ) -> Result<CurveForecast, String> {
@@ -306,7 +307,7 @@ impl Subject<'_> {
                 &self.series,
                 self.groups.as_deref(),
                 largest,
-                &self.config(verdicts, choices),
+                &self.config(choices),
             )?;
             self.name(&mut test);
             Some(test)

@@ -18,6 +18,8 @@ pub mod items;
 pub mod judge;
 pub mod list;
 pub mod needs;
+pub mod observational;
+pub mod through_loss;
 pub mod views;
 
 use rayon::prelude::*;
@@ -63,7 +65,6 @@ pub fn analyze(measurements: Vec<Measurement>, config: &AnalysisConfig) -> Analy
     let sensitivity = sensitivity(&curves, config);
     let backtests = backtests::backtests(
         &backtests::subjects(&curves, config, false),
-        &verdicts,
         &backtests::ForecastChoices::of(config),
     );
 
@@ -86,6 +87,18 @@ pub fn analyze(measurements: Vec<Measurement>, config: &AnalysisConfig) -> Analy
         backtests,
         diagnostics,
     }
+}
+
+/// Measurements as curves alone, n recovered: what forecasts are made from. References are
+/// left out.
+#[must_use]
+pub fn curves_of(measurements: Vec<Measurement>, config: &AnalysisConfig) -> curves::Grouped {
+    let mut models: Vec<Measurement> = measurements
+        .into_iter()
+        .filter(|m| !m.has(flag::REFERENCE))
+        .collect();
+    items::recover(&mut models);
+    curves::group(models, config)
 }
 
 /// Counts across models under other margins: δ of 2, 5 and 10% of the range, with Δ at least

@@ -16,6 +16,7 @@ pub mod forecast;
 pub mod heterogeneity;
 pub mod inference;
 pub mod multiplicity;
+pub mod plan;
 pub mod recover;
 pub mod resample;
 pub mod resolution;

@@ -332,3 +332,118 @@ pub struct ForecastScore {
     /// Verdict.
     pub verdict: Predictability,
 }
+
+/// One law of an observational forecast: a sigmoid of components, or of size.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ObservationalLaw {
+    /// What the score is a function of: `1 component`, `2 components`, `flops`, `params`.
+    pub regressor: String,
+    /// b.
+    pub intercept: f64,
+    /// w.
+    pub weights: Vec<f64>,
+    /// h.
+    pub floor: f64,
+    /// Mean squared error on the fitted models, normalised score.
+    pub mse_train: f64,
+    /// Mean squared error on the held-out models, normalised score.
+    pub mse_test: Option<f64>,
+    /// Whether the weights mean nothing (nearly separated models).
+    pub ill_conditioned: bool,
+    /// Ridge λ of the weights.
+    pub ridge: f64,
+}
+
+/// A model of an observational forecast.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ObservationalPrediction {
+    /// Model.
+    pub model: Text,
+    /// Its coordinate on the axis.
+    pub x: f64,
+    /// Observed score.
+    pub observed: f64,
+    /// What each law says, in their order.
+    pub predicted: Vec<f64>,
+    /// 90% interval of the law with the most components: refits to resampled models, scatter
+    /// of the fitted ones, items.
+    pub interval: (f64, f64),
+}
+
+/// Scores of larger models from their other benchmarks (Ruan et al. 2024), all families pooled.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ObservationalForecast {
+    /// The target, as a pooled curve.
+    pub key: CurveKey,
+    /// Axis of the cut-off.
+    pub axis: Axis,
+    /// Cut-off, coordinate.
+    pub cutoff: f64,
+    /// Benchmarks used.
+    pub benchmarks: Vec<Text>,
+    /// Models fitted to.
+    pub n_train: usize,
+    /// Models held out.
+    pub n_test: usize,
+    /// Share of the benchmarks' variance that each component explains.
+    pub explained: Vec<f64>,
+    /// The laws.
+    pub laws: Vec<ObservationalLaw>,
+    /// Mean squared errors of the baselines, normalised score.
+    pub baselines: Vec<(Baseline, f64)>,
+    /// MSE of the law with the most components minus that of FLOPs, with its 95% interval over
+    /// resampled held-out models.
+    pub gain: Option<(f64, (f64, f64))>,
+    /// Coverage of the 90% intervals.
+    pub coverage: Coverage,
+    /// Held-out models.
+    pub predictions: Vec<ObservationalPrediction>,
+}
+
+/// Steps from compute to the loss of a task to its score (Bhagia et al. 2024).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TwoStepForecast {
+    /// The curve, or the pooled one.
+    pub key: CurveKey,
+    /// What the loss is: task and metric.
+    pub loss: String,
+    /// Largest FLOPs fitted to, coordinate.
+    pub cutoff: f64,
+    /// Models fitted to.
+    pub n_train: usize,
+    /// Step 1, as a formula with its numbers.
+    pub loss_law: String,
+    /// Step 2, as a formula with its numbers.
+    pub score_law: String,
+    /// Standard deviation of the scores around step 2.
+    pub residual_sd: f64,
+    /// Predictions of the held-out models and of scales asked for.
+    pub predictions: Vec<Prediction>,
+    /// Errors on the held-out models.
+    pub errors: Option<ForecastErrors>,
+    /// Errors of the baselines.
+    pub baselines: Vec<BaselineErrors>,
+    /// Coverage at 50, 90 and 95%.
+    pub coverage: Vec<Coverage>,
+}
+
+/// Whether a loss explains a score whatever the size (Du et al. 2024).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CollapseTest {
+    /// The curve.
+    pub key: CurveKey,
+    /// What the loss is: task and metric.
+    pub loss: String,
+    /// Checkpoints.
+    pub n: usize,
+    /// Sizes.
+    pub n_sizes: usize,
+    /// F of an intercept for every size.
+    pub f: f64,
+    /// p of "all sizes lie on one curve of the loss".
+    pub p: f64,
+    /// R² of a quadratic in the loss.
+    pub r2_loss: f64,
+    /// R² of a quadratic in log10 C.
+    pub r2_flops: f64,
+}

@@ -16,6 +16,7 @@ mod evidence;
 mod forecast;
 mod lm;
 mod measurement;
+mod plan;
 mod python_float;
 mod sample;
 mod scale;
@@ -32,14 +33,16 @@ pub use evidence::{
     KinkTest, KinkVerdict, Label, PointEvidence, Resolution, Sharpness, SharpnessClass, Trend,
 };
 pub use forecast::{
-    Backtest, Baseline, BaselineErrors, Coverage, CurveBacktest, CurveForecast, Design,
-    ForecastErrors, ForecastScore, HashedInput, Predictability, Prediction, SavedForecast,
+    Backtest, Baseline, BaselineErrors, CollapseTest, Coverage, CurveBacktest, CurveForecast,
+    Design, ForecastErrors, ForecastScore, HashedInput, ObservationalForecast, ObservationalLaw,
+    ObservationalPrediction, Predictability, Prediction, SavedForecast, TwoStepForecast,
 };
 pub use lm::{
     ChatMessage, Done, FinishReason, Flow, GenerateOptions, GenerateRequest, Generation,
     LanguageModel, LmError, Loglikelihood, LoglikelihoodRequest, RollingRequest, Work,
 };
 pub use measurement::{Known, Measurement, Text, flag};
+pub use plan::{Plan, StoppingPlan};
 pub use python_float::python_float;
 pub use sample::{ChoiceScore, Sample, TargetScore};
 pub use scale::{Axis, Scale};

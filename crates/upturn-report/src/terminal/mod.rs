@@ -2,11 +2,14 @@
 
 mod agreement;
 mod explain;
+pub mod forecast;
 mod picture;
+mod plan;
 mod summary;
 
 pub use agreement::agreement;
 pub use explain::explain;
+pub use plan::plan;
 pub use summary::summary;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};

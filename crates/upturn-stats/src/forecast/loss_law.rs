@@ -333,6 +333,14 @@ mod tests {
     }
 
     #[test]
+    fn a_size_for_a_loss() {
+        // «5.Du: eta=2.2, Linf=1.69, (406.4/N^.34): N at loss threshold (D->inf)».
+        let n0 = 406.4f64.powf(1.0 / 0.34);
+        let size = size_of_loss(2.2, 1.69, n0, 0.34).unwrap();
+        assert!((size / 341_570_968.0 - 1.0).abs() < 1e-8, "{size}");
+    }
+
+    #[test]
     fn what_cannot_be_fitted_is_none() {
         let mut same_d = grid();
         same_d.iter_mut().for_each(|p| p.tokens = 1e9);
