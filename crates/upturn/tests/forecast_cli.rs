@@ -200,7 +200,7 @@ fn through_a_loss_and_from_other_benchmarks() {
     let dir = tempfile::tempdir().expect("temporary folder");
     let table = table(dir.path());
     let steps = json(&[
-        "forecast", &table, "--method", "two-step", "--below", "4e22", "--task", "even", "--json",
+        "forecast", &table, "--by", "two-step", "--below", "4e22", "--task", "even", "--json",
     ]);
     assert_eq!(
         steps[0]["predictions"]
@@ -229,7 +229,7 @@ fn through_a_loss_and_from_other_benchmarks() {
     let laws = json(&[
         "forecast",
         &many,
-        "--method",
+        "--by",
         "observational",
         "--below",
         "1.1e22",
@@ -262,8 +262,8 @@ fn mistakes_are_named() {
         ),
         (vec!["--curve", "nothing*"], 2, "keeps none of the 2 curves"),
         (vec!["--save", "x.json"], 2, "--below"),
-        (vec!["--method", "observational"], 2, "needs --below"),
-        (vec!["--method", "two-step"], 2, "needs --below"),
+        (vec!["--by", "observational"], 2, "needs --below"),
+        (vec!["--by", "two-step"], 2, "needs --below"),
         (vec!["--at", "1e24", "--date", "31.3.2025"], 2, "2025-03-31"),
     ] {
         upturn()

@@ -26,7 +26,7 @@ pub fn run(args: &Args) -> Outcome {
     }
     let config = args.choices.config()?;
     let (curves, diagnostics) = read(args, &config)?;
-    match args.method {
+    match args.by {
         Method::Curve => by_curve(args, &config, &curves)?,
         Method::TwoStep => through_loss(args, &config, &curves)?,
         Method::Collapse => collapse(args, &config, &curves)?,
@@ -286,7 +286,7 @@ fn cutoff(args: &Args, axis: Axis, curves: &[Curve]) -> Result<Option<f64>, Fail
 
 fn by_benchmarks(args: &Args, config: &AnalysisConfig, curves: &[Curve]) -> Result<(), Failure> {
     let below = cutoff(args, config.axis, curves)?.ok_or_else(|| {
-        Failure::usage("--method observational needs --below FLOPS: the models to learn from")
+        Failure::usage("--by observational needs --below FLOPS: the models to learn from")
     })?;
     let names: Vec<String> = if args.benchmarks.is_empty() {
         observational::BENCHMARKS.map(str::to_owned).to_vec()
@@ -352,7 +352,7 @@ fn through_loss(args: &Args, config: &AnalysisConfig, curves: &[Curve]) -> Resul
         .collect::<Result<_, _>>()?;
     if below.is_none() && targets.is_empty() {
         return Err(Failure::usage(
-            "--method two-step needs --below FLOPS or --at FLOPS|MODEL",
+            "--by two-step needs --below FLOPS or --at FLOPS|MODEL",
         ));
     }
     let config = AnalysisConfig {

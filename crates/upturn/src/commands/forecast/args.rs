@@ -119,23 +119,23 @@ pub struct Args {
     #[arg(long)]
     pub pool: bool,
     /// How to forecast
-    #[arg(long, value_name = "METHOD", default_value = "curve")]
-    pub method: Method,
+    #[arg(long, value_name = "ROAD", default_value = "curve")]
+    pub by: Method,
     /// Curve over scale
     #[arg(long, value_name = "CURVE", default_value = "logistic")]
     pub model: Model,
-    /// The loss of --method two-step and collapse: METRIC of the task itself, TASK:METRIC, or
+    /// The loss of --by two-step and collapse: METRIC of the task itself, TASK:METRIC, or
     /// training for the models' pre-training loss; perplexities are taken as logarithms
     #[arg(long, value_name = "LOSS", default_value = "training")]
     pub loss: String,
-    /// Benchmarks of --method observational, in place of MMLU, ARC-C, HellaSwag, Winograd,
+    /// Benchmarks of --by observational, in place of MMLU, ARC-C, HellaSwag, Winograd,
     /// TruthfulQA, GSM8K, XWinograd, HumanEval
     #[arg(long, value_name = "TASK", value_delimiter = ',')]
     pub benchmarks: Vec<String>,
-    /// Components of --method observational, at most
+    /// Components of --by observational, at most
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=8))]
     pub components: u8,
-    /// Ridge of the weights of --method observational
+    /// Ridge of the weights of --by observational
     #[arg(long, value_name = "LAMBDA", default_value_t = 0.0, value_parser = ridge)]
     pub ridge: f64,
     /// Say which further measurement would narrow the farthest prediction most
