@@ -31,7 +31,12 @@ pub const ALLOWED: &[(&str, &[&str])] = &[
     ("upturn-hub", &[]),
     (
         "upturn-eval",
-        &["upturn-metrics", "upturn-tasks", "upturn-types"],
+        &[
+            "upturn-metrics",
+            "upturn-stats",
+            "upturn-tasks",
+            "upturn-types",
+        ],
     ),
     (
         "upturn",

@@ -212,7 +212,7 @@ fn even_error(n: u64) -> f64 {
 }
 
 /// The seed of one reading: the same whatever else is analysed with it.
-fn seed_of(curve: &Curve, reading: &Reading, seed: u64) -> u64 {
+pub(crate) fn seed_of(curve: &Curve, reading: &Reading, seed: u64) -> u64 {
     seed_of_name(&format!("{}/{}", curve.id, reading.view), seed)
 }
 

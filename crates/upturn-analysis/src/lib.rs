@@ -14,6 +14,7 @@
 
 pub mod artefacts;
 pub mod across;
+pub mod backtests;
 pub mod claims;
 pub mod counterexamples;
 pub mod curves;
@@ -26,6 +27,8 @@ pub mod list;
 pub mod methods;
 pub mod needs;
 mod settings;
+pub mod observational;
+pub mod through_loss;
 pub mod views;
 
 use rayon::prelude::*;
@@ -85,6 +88,10 @@ pub fn analyze_with_items(
     let methods = methods::methods(&curves, &items, config);
     let counterexamples = counterexamples::find(&verdicts, &curves, config);
     let across = across::find(&verdicts, &curves, config);
+    let backtests = backtests::backtests(
+        &backtests::subjects(&curves, config, false),
+        &backtests::ForecastChoices::of(config),
+    );
 
     Analysis {
         format_version: Analysis::FORMAT_VERSION,
@@ -106,6 +113,7 @@ pub fn analyze_with_items(
         methods,
         counterexamples,
         across,
+        backtests,
         diagnostics,
     }
 }
@@ -117,6 +125,18 @@ pub fn answer_with_items(analysis: &mut Analysis, items: &[item_scores::ItemScor
     let config = &analysis.config;
     analysis.artefacts = artefacts::artefacts(&analysis.curves, &analysis.verdicts, &items, config);
     analysis.methods = methods::methods(&analysis.curves, &items, config);
+}
+
+/// Measurements as curves alone, n recovered: what forecasts are made from. References are
+/// left out.
+#[must_use]
+pub fn curves_of(measurements: Vec<Measurement>, config: &AnalysisConfig) -> curves::Grouped {
+    let mut models: Vec<Measurement> = measurements
+        .into_iter()
+        .filter(|m| !m.has(flag::REFERENCE))
+        .collect();
+    items::recover(&mut models);
+    curves::group(models, config)
 }
 
 /// Counts across models under other margins: δ of 2, 5 and 10% of the range, with Δ at least

@@ -17,6 +17,7 @@ use upturn_types::{
 use crate::error::EvalError;
 use crate::response::ItemResponse;
 use crate::score::score_items;
+use crate::stop::{StopRule, run_until};
 
 /// How tasks are run; part of a cell's key but for `bootstrap_iterations`.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +38,8 @@ pub struct EvalOptions {
     pub graded: bool,
     /// Bootstrap replicates for standard errors that need them; 0 leaves all errors out.
     pub bootstrap_iterations: u32,
+    /// When to stop before all items are asked; `None`: never.
+    pub stop: Option<StopRule>,
 }
 
 impl Default for EvalOptions {
@@ -50,6 +53,7 @@ impl Default for EvalOptions {
             fewshot_as_multiturn: false,
             graded: true,
             bootstrap_iterations: 100_000,
+            stop: None,
         }
     }
 }
@@ -113,6 +117,8 @@ pub struct CellResult {
     pub n_resumed: u64,
     /// Requests whose context was cut because the model is too short.
     pub n_truncated: u64,
+    /// Items asked: fewer than there are where the run was decided before.
+    pub n_items: u64,
 }
 
 /// How far a run is.
@@ -286,6 +292,9 @@ fn key(
         part(format!("{:?} {:?} {}", w.request, w.aggregation, w.higher_is_better).as_bytes());
     }
     part(format!("{:?}", task.config.filter_list).as_bytes());
+    if let Some(rule) = &options.stop {
+        part(rule.describe().as_bytes());
+    }
     for item in items {
         part(&item.doc_id.to_le_bytes());
         part(item.doc_hash.as_bytes());
@@ -330,6 +339,18 @@ type Requests = (
 );
 
 impl CellPlan {
+    /// The plan of some items, in the order of the whole; its key stays that of the whole.
+    pub(crate) fn part(&self, indices: &[usize]) -> CellPlan {
+        let mut indices = indices.to_vec();
+        indices.sort_unstable();
+        CellPlan {
+            items: indices.iter().map(|&i| self.items[i].clone()).collect(),
+            key: self.key.clone(),
+            wanted: self.wanted.clone(),
+            targets: indices.iter().map(|&i| self.targets[i].clone()).collect(),
+        }
+    }
+
     /// All requests, by kind.
     fn requests(&self) -> Requests {
         let (mut likelihoods, mut rolling, mut generations) = Requests::default();
@@ -420,7 +441,8 @@ impl Keeper<'_> {
     }
 }
 
-/// Asks what is not answered yet, and scores everything.
+/// Asks what is not answered yet, and scores everything; with a [`StopRule`], only as many items
+/// as it takes to decide.
 ///
 /// `finished` are responses of earlier runs of the same key, by item; `record` is
 /// called once for every item that is finished now; `progress` after each, and may
@@ -429,6 +451,22 @@ impl Keeper<'_> {
 /// # Errors
 /// See [`EvalError`]; what was recorded stands.
 pub fn run(
+    model: &dyn LanguageModel,
+    task: &Task,
+    plan: &CellPlan,
+    options: &EvalOptions,
+    finished: &BTreeMap<u64, ItemResponse>,
+    record: &mut dyn FnMut(u64, &ItemResponse) -> Result<(), String>,
+    progress: &mut dyn FnMut(Progress) -> Flow,
+) -> Result<CellResult, EvalError> {
+    match &options.stop {
+        Some(rule) => run_until(rule, model, task, plan, options, finished, record, progress),
+        None => run_all(model, task, plan, options, finished, record, progress),
+    }
+}
+
+/// [`run`] on all items of the plan.
+pub(crate) fn run_all(
     model: &dyn LanguageModel,
     task: &Task,
     plan: &CellPlan,
@@ -599,6 +637,7 @@ pub fn run(
         work,
         n_resumed,
         n_truncated,
+        n_items: plan.items.len() as u64,
     })
 }
 

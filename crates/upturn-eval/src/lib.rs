@@ -14,9 +14,11 @@ mod group;
 mod measure;
 mod response;
 mod score;
+mod stop;
 
 pub use cell::{CellPlan, CellResult, EvalOptions, MetricScore, Progress, estimate, plan, run};
 pub use error::EvalError;
 pub use group::{GroupScore, group_scores};
 pub use measure::{ModelIdentity, chance_of, measurements};
 pub use response::ItemResponse;
+pub use stop::StopRule;

@@ -101,6 +101,7 @@ mod tests {
             agreement: Vec::new(),
             artefacts: Vec::new(),
             methods: Vec::new(),
+            backtests: Vec::new(),
             diagnostics: Vec::new(),
         };
         let names: Vec<Text> = (0..COLORS.len() * SHAPES)

@@ -350,6 +350,7 @@ pub(crate) mod tests {
             agreement: Vec::new(),
             artefacts: Vec::new(),
             methods: Vec::new(),
+            backtests: Vec::new(),
             diagnostics: Vec::new(),
         }
     }

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AcrossTasks, ArtefactTest, Axis, Counterexamples, Curve, CurveId, CurveKey, Diagnostic,
-    Measurement, MethodComparison, Scale, Shape, Text, Verdict,
+    AcrossTasks, ArtefactTest, Axis, Counterexamples, Curve, CurveBacktest, CurveId, CurveKey,
+    Diagnostic, Measurement, MethodComparison, Scale, Shape, Text, Verdict,
 };
 
 /// The choices under which verdicts are given; printed with every one.
@@ -244,6 +244,9 @@ pub struct Analysis {
     /// What is seen only over many tasks.
     #[serde(default)]
     pub across: AcrossTasks,
+    /// Backtests of the curves across models that allow one, in the order of the curves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub backtests: Vec<CurveBacktest>,
     /// Messages about the input.
     pub diagnostics: Vec<Diagnostic>,
 }

@@ -16,9 +16,11 @@ mod counterexample;
 mod curve;
 mod diagnostic;
 mod evidence;
+mod forecast;
 mod lm;
 mod measurement;
 mod method;
+mod plan;
 mod python_float;
 mod sample;
 mod scale;
@@ -47,6 +49,11 @@ pub use evidence::{
     Abruptness, BreakpointInterval, Breakthrough, CurveComparison, CurveModel, Fit, Interval,
     KinkTest, KinkVerdict, Label, PointEvidence, Resolution, Sharpness, SharpnessClass, Trend,
 };
+pub use forecast::{
+    Backtest, Baseline, BaselineErrors, CollapseTest, Coverage, CurveBacktest, CurveForecast,
+    Design, ForecastErrors, ForecastScore, HashedInput, ObservationalForecast, ObservationalLaw,
+    ObservationalPrediction, Predictability, Prediction, SavedForecast, TwoStepForecast,
+};
 pub use lm::{
     ChatMessage, Done, FinishReason, Flow, GenerateOptions, GenerateRequest, Generation,
     LanguageModel, LmError, Loglikelihood, LoglikelihoodRequest, RollingRequest, Work,
@@ -56,6 +63,7 @@ pub use method::{
     ComputeGain, EffectTest, LogitDifference, MethodArm, MethodComparison, MethodEffect,
     MethodFamily, MethodKind, MethodScales, MethodVerdict, ThresholdShift,
 };
+pub use plan::{Plan, StoppingPlan};
 pub use python_float::python_float;
 pub use sample::{ChoiceScore, Sample, TargetScore};
 pub use scale::{Axis, Scale};

@@ -79,6 +79,8 @@ pub mod flag {
     pub const BEST_GUESS: &str = "best_guess";
     /// A doubt that the source or its transcriber recorded; the text is in `note`.
     pub const DOUBT: &str = "doubt";
+    /// A score of fewer items than there are, because it was decided before (`--stop-when`).
+    pub const STOPPED: &str = "stopped";
     /// The number of shots is stated only for the largest size of the family.
     pub const SHOTS_AT_LARGEST: &str = "shots_at_largest";
 }

@@ -33,8 +33,12 @@ enum Command {
     Compare(Box<commands::compare::Args>),
     /// Train a ladder: a family of language models at rising scale, from nothing
     Train(commands::train::Args),
+    /// Predict larger models from smaller ones, with intervals, and test such predictions
+    Forecast(Box<commands::forecast::Args>),
     /// Convert results of any known format to one table of measurements
     Import(commands::import::Args),
+    /// Say how many items an answer costs, before they are spent
+    Plan(commands::plan::Args),
     /// Draw chosen curves as an SVG or PNG figure
     Plot(commands::plot::Args),
     /// Make the report again from a saved analysis
@@ -58,7 +62,9 @@ fn main() -> ExitCode {
         Command::Eval(args) => commands::eval::run(&args),
         Command::Compare(args) => commands::compare::run(&args),
         Command::Train(args) => commands::train::run(&args),
+        Command::Forecast(args) => commands::forecast::run(&args),
         Command::Import(args) => commands::import::run(&args),
+        Command::Plan(args) => commands::plan::run(&args),
         Command::Plot(args) => commands::plot::run(&args),
         Command::Report(args) => commands::report::run(&args),
         Command::Models(args) => commands::models::run(&args),

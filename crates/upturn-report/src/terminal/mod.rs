@@ -2,14 +2,17 @@
 
 mod agreement;
 mod explain;
+pub mod forecast;
 mod picture;
 mod questions;
 mod section;
+mod plan;
 mod summary;
 
 pub use agreement::agreement;
 pub use explain::explain;
 pub use section::section;
+pub use plan::plan;
 pub use summary::summary;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};

@@ -625,6 +625,7 @@ pub fn analysis() -> Analysis {
         methods: Vec::new(),
         counterexamples: Default::default(),
         across: Default::default(),
+        backtests: Vec::new(),
         agreement: vec![
             AgreementRow {
                 ability: "Addition/subtraction (3 digit)".into(),

@@ -99,8 +99,8 @@ pub fn compare(series: &Series, config: &FitConfig) -> Option<CurveComparison> {
     })
 }
 
-/// The likelihood, the curves in table order, and φ̂ of the binomial fit.
-pub(crate) fn fit_all(points: &Points, config: &FitConfig) -> (Family, Vec<Curve>, Option<f64>) {
+/// The likelihood that a series is fitted with, and φ̂ of its binomial fit.
+pub(crate) fn family_for(points: &Points, config: &FitConfig) -> (Family, Option<f64>) {
     let phi = points.all_counts.then(|| overdispersion(points));
     let family = match config.likelihood {
         _ if !points.all_counts => Family::Gaussian,
@@ -111,6 +111,12 @@ pub(crate) fn fit_all(points: &Points, config: &FitConfig) -> (Family, Vec<Curve
         LikelihoodChoice::Auto if phi.is_some_and(|phi| phi > PHI_MAX) => Family::BetaBinomial,
         LikelihoodChoice::Auto => Family::Binomial,
     };
+    (family, phi)
+}
+
+/// The likelihood, the curves in table order, and φ̂ of the binomial fit.
+pub(crate) fn fit_all(points: &Points, config: &FitConfig) -> (Family, Vec<Curve>, Option<f64>) {
+    let (family, phi) = family_for(points, config);
     let models = if points.all_equal() {
         &CurveModel::ALL[..1]
     } else {

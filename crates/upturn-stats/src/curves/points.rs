@@ -138,6 +138,24 @@ impl Points {
         }
     }
 
+    /// The points at these indices (in increasing order, repeats allowed); x stays centred
+    /// where it was.
+    pub fn chosen(&self, indices: &[usize]) -> Points {
+        let take = |values: &[f64]| indices.iter().map(|&i| values[i]).collect();
+        let x: Vec<f64> = take(&self.x);
+        let mut scales = x.clone();
+        scales.dedup();
+        Points {
+            scales,
+            k: take(&self.k),
+            n: take(&self.n),
+            y: take(&self.y),
+            var: take(&self.var),
+            x,
+            ..*self
+        }
+    }
+
     /// u − c.
     pub fn range(&self) -> f64 {
         self.ceiling - self.chance

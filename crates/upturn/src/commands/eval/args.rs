@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use upturn_engine::ModelOptions;
 use upturn_engine::gemm::Compute;
-use upturn_eval::EvalOptions;
+use upturn_eval::{EvalOptions, StopRule};
 use upturn_tasks::FewshotMode;
 
 use super::models::TrainTokens;
@@ -76,6 +76,13 @@ pub struct Args {
         default_value_t = 100_000
     )]
     pub bootstrap_iters: u32,
+    /// Stop a cell once its score is certainly near chance or above it; its items are then asked
+    /// in random order
+    #[arg(long, value_name = "WHEN", value_parser = ["decided"], help_heading = "How")]
+    pub stop_when: Option<String>,
+    /// Items between two looks of --stop-when
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = at_least_one, requires = "stop_when", help_heading = "How")]
+    pub stop_batch: usize,
     /// Compute only the metrics that a task asks for
     #[arg(long, help_heading = "How")]
     pub no_graded: bool,
@@ -190,6 +197,12 @@ impl Args {
             fewshot_as_multiturn: self.fewshot_as_multiturn,
             graded: !self.no_graded,
             bootstrap_iterations: self.bootstrap_iters,
+            stop: self.stop_when.as_ref().map(|_| StopRule {
+                near_margin: 0.05,
+                alpha: 0.05,
+                batch: self.stop_batch,
+                seed: self.seed,
+            }),
         }
     }
 

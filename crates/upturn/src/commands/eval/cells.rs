@@ -62,7 +62,7 @@ pub struct TaskFacts {
 }
 
 impl TaskFacts {
-    fn of(task: &Task, plan: &CellPlan) -> Self {
+    fn of(task: &Task, n_items: u64) -> Self {
         TaskFacts {
             name: task.config.task.clone(),
             alias: task.config.task_alias.clone(),
@@ -71,7 +71,7 @@ impl TaskFacts {
             output_type: task.config.output_type.name().to_owned(),
             split: task.split().to_owned(),
             shots: task.num_fewshot,
-            n_items: plan.items.len() as u64,
+            n_items,
         }
     }
 }
@@ -239,7 +239,7 @@ impl Job<'_> {
                 return Err(fault);
             }
         };
-        let file = self.file(plan, result.scores, result.n_truncated);
+        let file = self.file(plan, result.scores, result.n_truncated, result.n_items);
         self.write(&file, &result.samples)?;
         journal.finish()?;
         Ok(Cell {
@@ -258,7 +258,7 @@ impl Job<'_> {
         let Some(old) = read_cell(&self.paths.cell).filter(|c| c.key == plan.key) else {
             return Ok(None);
         };
-        let file = self.file(plan, old.scores.clone(), old.n_truncated);
+        let file = self.file(plan, old.scores.clone(), old.n_truncated, old.task.n_items);
         let file = CellFile {
             not_finite: old.not_finite.clone(),
             ..file
@@ -285,7 +285,13 @@ impl Job<'_> {
         }))
     }
 
-    fn file(&self, plan: &CellPlan, scores: Vec<MetricScore>, n_truncated: u64) -> CellFile {
+    fn file(
+        &self,
+        plan: &CellPlan,
+        scores: Vec<MetricScore>,
+        n_truncated: u64,
+        n_items: u64,
+    ) -> CellFile {
         let (scores, others): (Vec<_>, Vec<_>) = scores
             .into_iter()
             .partition(|s| s.value.is_finite() && s.stderr.is_none_or(f64::is_finite));
@@ -295,11 +301,14 @@ impl Job<'_> {
             for flag in &self.identity.flags {
                 row.add_flag(flag);
             }
+            if n_items < plan.items.len() as u64 {
+                row.add_flag(upturn_types::flag::STOPPED);
+            }
         }
         CellFile {
             upturn_cell: VERSION,
             key: plan.key.clone(),
-            task: TaskFacts::of(self.task, plan),
+            task: TaskFacts::of(self.task, n_items),
             n_truncated,
             not_finite: others
                 .iter()
