@@ -242,12 +242,13 @@ fn serve(stream: TcpStream, behaviour: &Behaviour, seen: &Seen) -> std::io::Resu
         if behaviour.delay_ms > 0 {
             std::thread::sleep(Duration::from_millis(h % (behaviour.delay_ms + 1)));
         }
-        let done = act(&mut stream, fault, &answer);
-        seen.in_flight.fetch_sub(1, Ordering::SeqCst);
+        // Counted first: who has the answer may look at once.
         match fault {
             Some(fault) => *seen.faults.lock().unwrap().entry(fault).or_default() += 1,
             None => *seen.answered.lock().unwrap().entry(body).or_default() += 1,
         }
+        seen.in_flight.fetch_sub(1, Ordering::SeqCst);
+        let done = act(&mut stream, fault, &answer);
         if done? {
             return Ok(());
         }
