@@ -167,6 +167,13 @@ pub(crate) fn ask(
 }
 
 impl Line {
+    /// SHA-256, hex, of the model's identity.
+    pub(crate) fn identity_hash(&self) -> String {
+        use sha2::{Digest as _, Sha256};
+        let hash = Sha256::digest(self.identity.as_bytes());
+        hash.iter().map(|b| format!("{b:02x}")).collect()
+    }
+
     /// An answer that is kept. One that cannot be read any more is asked for again.
     fn recall(&self, question: &Question, key: &CacheKey) -> Result<Option<Answer>, Fault> {
         let Some(cache) = &self.cache else {

@@ -693,6 +693,8 @@ impl LanguageModel for RemoteModel {
             .iter()
             .map(|(name, value)| (format!("remote_{name}"), value.clone()))
             .collect();
+        // As of a model on disk: what tells it from every other.
+        facts.insert("weights".into(), self.line.identity_hash());
         facts.insert(
             "architecture".into(),
             format!("remote {}", self.api().name()),

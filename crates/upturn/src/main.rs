@@ -29,6 +29,9 @@ enum Command {
     Eval(Box<commands::eval::Args>),
     /// Put the same prompt to a ladder of models, side by side
     Compare(Box<commands::compare::Args>),
+    /// Serve a model over HTTP as OpenAI's completions, with log-probabilities of prompts
+    #[cfg(feature = "server")]
+    ServeModel(commands::serve_model::Args),
     /// Train a ladder: a family of language models at rising scale, from nothing
     Train(commands::train::Args),
     /// Convert results of any known format to one table of measurements
@@ -55,6 +58,8 @@ fn main() -> ExitCode {
         Command::Analyze(args) => commands::analyze::run(&args),
         Command::Eval(args) => commands::eval::run(&args),
         Command::Compare(args) => commands::compare::run(&args),
+        #[cfg(feature = "server")]
+        Command::ServeModel(args) => commands::serve_model::run(&args),
         Command::Train(args) => commands::train::run(&args),
         Command::Import(args) => commands::import::run(&args),
         Command::Plot(args) => commands::plot::run(&args),
