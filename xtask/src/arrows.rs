@@ -29,6 +29,8 @@ pub const ALLOWED: &[(&str, &[&str])] = &[
         &["upturn-engine", "upturn-synth", "upturn-types"],
     ),
     ("upturn-hub", &[]),
+    ("upturn-remote", &["upturn-types"]),
+    ("upturn-server", &["upturn-types"]),
     (
         "upturn-eval",
         &[
@@ -48,7 +50,9 @@ pub const ALLOWED: &[(&str, &[&str])] = &[
             "upturn-hub",
             "upturn-ladder",
             "upturn-metrics",
+            "upturn-remote",
             "upturn-report",
+            "upturn-server",
             "upturn-stats",
             "upturn-store",
             "upturn-study",

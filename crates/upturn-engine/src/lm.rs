@@ -1,6 +1,7 @@
 //! A checkpoint on disk as a language model: encode, score or generate, answer.
 
 mod detail;
+mod ids;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -4,6 +4,8 @@
 //! their keys and values, so nothing is ever evicted and computed again: a branch
 //! is let go when the walk leaves it.
 
+mod every;
+
 use upturn_types::{Flow, LmError, Work};
 
 use crate::batch::BatchBuilder;
@@ -37,6 +39,9 @@ pub struct TokenScores<'s> {
     /// The most likely tokens at the place of the first scored one with their
     /// log-probabilities, the most likely first, the lowest id of a tie first.
     pub likely: &'s [(u32, f32)],
+    /// The same at the place of each scored token; empty unless asked for
+    /// ([`score_every`]).
+    pub each: &'s [Vec<(u32, f32)>],
 }
 
 /// The branch being walked: segments and how much of each is used.
@@ -123,7 +128,9 @@ struct Tally<'a> {
     greedy: Vec<bool>,
     /// How many of the most likely tokens are asked for.
     n_likely: usize,
-    /// They, for each sequence.
+    /// Whether at every place, or at that of a sequence's first scored token.
+    every: bool,
+    /// They, for each sequence, or for each scored token of each.
     likely: Vec<Vec<(u32, f32)>>,
     done: &'a mut dyn FnMut(usize, Score, TokenScores<'_>) -> Flow,
 }
@@ -146,9 +153,17 @@ impl Tally<'_> {
                 logprob: all.iter().map(|&l| f64::from(l)).sum::<f64>() as f32,
                 is_greedy: self.greedy[s],
             };
+            let each = match self.every {
+                true => &self.likely[self.first[s]..self.first[s + 1]],
+                false => &[],
+            };
             let tokens = TokenScores {
                 logprobs: all,
-                likely: self.likely.get(s).map_or(&[], Vec::as_slice),
+                likely: match self.every {
+                    true => each.first().map_or(&[], Vec::as_slice),
+                    false => self.likely.get(s).map_or(&[], Vec::as_slice),
+                },
+                each,
             };
             if (self.done)(s, score, tokens).is_break() {
                 return Err(LmError::Stopped);
@@ -186,6 +201,32 @@ pub fn score_tokens(
     n_likely: usize,
     done: &mut dyn FnMut(usize, Score, TokenScores<'_>) -> Flow,
 ) -> Result<Work, LmError> {
+    score_likely(decoder, sequences, limits, n_likely, false, done)
+}
+
+/// As [`score_tokens`], with the `n_likely` (at least 1) most likely tokens at the place of
+/// every scored token.
+///
+/// # Errors
+/// As [`score`].
+pub fn score_every(
+    decoder: &Decoder,
+    sequences: &[Sequence],
+    limits: Limits,
+    n_likely: usize,
+    done: &mut dyn FnMut(usize, Score, TokenScores<'_>) -> Flow,
+) -> Result<Work, LmError> {
+    score_likely(decoder, sequences, limits, n_likely.max(1), true, done)
+}
+
+fn score_likely(
+    decoder: &Decoder,
+    sequences: &[Sequence],
+    limits: Limits,
+    n_likely: usize,
+    every: bool,
+    done: &mut dyn FnMut(usize, Score, TokenScores<'_>) -> Flow,
+) -> Result<Work, LmError> {
     let trie = Trie::new(sequences);
     decoder.expect(trie.n_requested, trie.n_distinct);
     let mut first = vec![0];
@@ -197,9 +238,11 @@ pub fn score_tokens(
         missing: first.windows(2).map(|w| (w[1] - w[0]) as u32).collect(),
         greedy: vec![true; sequences.len()],
         n_likely,
-        likely: match n_likely {
-            0 => Vec::new(),
-            _ => vec![Vec::new(); sequences.len()],
+        every,
+        likely: match (n_likely, every) {
+            (0, _) => Vec::new(),
+            (_, true) => vec![Vec::new(); first[first.len() - 1]],
+            (_, false) => vec![Vec::new(); sequences.len()],
         },
         first,
         done,
@@ -324,7 +367,9 @@ impl Run<'_> {
                 })
                 .collect();
             let (positions, logprobs) = self.decoder.logprobs(&finals, &targets);
-            if tally.n_likely > 0 {
+            if tally.every {
+                self.find_every(&finals, &targets, &positions, tally);
+            } else if tally.n_likely > 0 {
                 self.find_likely(&finals, &targets, tally);
             }
             for (((_, want), target), &logprob) in self.pending.iter().zip(&targets).zip(&logprobs)

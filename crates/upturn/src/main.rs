@@ -31,6 +31,9 @@ enum Command {
     Eval(Box<commands::eval::Args>),
     /// Put the same prompt to a ladder of models, side by side
     Compare(Box<commands::compare::Args>),
+    /// Serve a model over HTTP as OpenAI's completions, with log-probabilities of prompts
+    #[cfg(feature = "server")]
+    ServeModel(commands::serve_model::Args),
     /// Train a ladder: a family of language models at rising scale, from nothing
     Train(commands::train::Args),
     /// Predict larger models from smaller ones, with intervals, and test such predictions
@@ -61,6 +64,8 @@ fn main() -> ExitCode {
         Command::Analyze(args) => commands::analyze::run(&args),
         Command::Eval(args) => commands::eval::run(&args),
         Command::Compare(args) => commands::compare::run(&args),
+        #[cfg(feature = "server")]
+        Command::ServeModel(args) => commands::serve_model::run(&args),
         Command::Train(args) => commands::train::run(&args),
         Command::Forecast(args) => commands::forecast::run(&args),
         Command::Import(args) => commands::import::run(&args),

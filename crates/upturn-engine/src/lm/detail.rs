@@ -133,7 +133,7 @@ impl Model {
     }
 
     /// A token's text as it is within a text: some tokenizers drop a space at the beginning.
-    fn token_text(&self, id: u32) -> String {
+    pub(super) fn token_text(&self, id: u32) -> String {
         let alone = self.tokenizer.decode(&[id], false);
         let twice = self.tokenizer.decode(&[id, id], false);
         match twice.strip_prefix(&alone) {

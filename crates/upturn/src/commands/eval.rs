@@ -7,12 +7,15 @@ mod gen_kwargs;
 mod groups;
 mod guard;
 mod lm_eval;
+mod loaded;
 pub(in crate::commands) mod memory;
 pub(in crate::commands) mod messages;
 pub(in crate::commands) mod models;
 mod owner;
 pub(in crate::commands) mod progress;
 mod remarks;
+#[cfg(feature = "remote")]
+mod remote;
 mod select;
 mod summary;
 mod table;
@@ -21,8 +24,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Instant, SystemTime};
 
 use upturn_catalog::Catalog;
-use upturn_engine::Model;
-use upturn_engine::error::ModelError;
 use upturn_eval::{EvalOptions, GroupScore};
 use upturn_store::lm_eval_write::TaskResults;
 use upturn_tasks::{Selection, Task};
@@ -31,6 +32,7 @@ use upturn_types::{Flow, LanguageModel, Measurement};
 pub use self::args::Args;
 use self::cells::{Cell, CellFault, CellFile, CellPaths, Job};
 use self::guard::Guard;
+use self::loaded::load;
 use self::messages::{Gathered, Refusals, listed, warn};
 use self::models::{Found, Identity, IdentitySummary, Told, TrainTokens};
 use self::progress::CellProgress;
@@ -92,7 +94,7 @@ pub fn run(args: &Args) -> Outcome {
         args,
         shared_family: shared.as_deref(),
         catalog: &catalog,
-        options: args.eval_options(),
+        options: args.options_for(&models),
         kv_bytes: args.kv_memory.unwrap_or_else(memory::default_kv_bytes),
         tasks: &tasks,
         selection: &selection,
@@ -115,15 +117,6 @@ pub fn run(args: &Args) -> Outcome {
         }
     }
     run.finish()
-}
-
-fn load(args: &Args, found: &Found, kv_bytes: u64) -> Result<Model, String> {
-    let options = args.model_options(&found.label, kv_bytes);
-    Model::load(&found.dir, options).map_err(|e| match e {
-        // Says the file itself.
-        ModelError::File { .. } => e.to_string(),
-        e => format!("{}: {e}", found.dir.display()),
-    })
 }
 
 /// A run over all models and tasks.
@@ -150,7 +143,7 @@ struct Run<'r> {
 
 /// A model that is being run.
 struct Running<'m> {
-    model: &'m Model,
+    model: &'m dyn LanguageModel,
     /// Its name in results.
     label: &'m str,
     identity: &'m Identity,
@@ -167,14 +160,17 @@ impl Run<'_> {
         }
         let start_secs = now_secs();
         let start = now();
-        let model = match load(self.args, found, self.kv_bytes) {
-            Ok(model) => model,
+        let loaded = load(self.args, found, self.kv_bytes)
+            .and_then(|loaded| loaded.ready(self.tasks, &self.options).map(|()| loaded));
+        let loaded = match loaded {
+            Ok(loaded) => loaded,
             Err(line) => {
                 self.refused.add(line);
                 return Ok(Flow::Continue(()));
             }
         };
-        let found = &match self.own_name(found, &model) {
+        let model = loaded.lm();
+        let found = &match self.own_name(found, model) {
             Ok(found) => found,
             Err(CellFault::Write(line)) => return Err(Failure::new(Exit::Failed, line)),
             Err(CellFault::Refused(line)) => {
@@ -189,7 +185,7 @@ impl Run<'_> {
         };
         let identity = models::identity(
             found,
-            model.n_params(),
+            loaded.n_params(),
             told,
             self.shared_family,
             self.catalog,
@@ -204,7 +200,7 @@ impl Run<'_> {
         let mut theirs: Vec<TaskResults> = Vec::new();
         let mut remarks = CellRemarks::default();
         let on = Running {
-            model: &model,
+            model,
             label: &found.label,
             identity: &identity,
             said_replaced: std::cell::Cell::new(false),
@@ -227,6 +223,7 @@ impl Run<'_> {
                         thousands(done),
                         thousands(total)
                     );
+                    loaded.say_spent(&found.label);
                     self.stop.explain(Some(&place));
                     self.summaries.push(summary);
                     return Ok(Flow::Break(()));
@@ -234,6 +231,7 @@ impl Run<'_> {
             }
         }
         remarks.say(&found.label, model.max_length());
+        loaded.say_spent(&found.label);
         let model_facts = &identity.model;
         if !finished.is_empty() && model_facts.tokens.is_none() && model_facts.flops.is_none() {
             self.without_tokens.push(found.label.clone());
@@ -249,7 +247,7 @@ impl Run<'_> {
         }
         if self.args.lm_eval_output && !theirs.is_empty() {
             let written = lm_eval::Run {
-                model: &model,
+                model: &loaded,
                 label: &found.label,
                 dir: &found.dir,
                 tasks: theirs,
@@ -266,7 +264,7 @@ impl Run<'_> {
     }
 
     /// The model under a name that no other model has in the output folder.
-    fn own_name(&mut self, found: &Found, model: &Model) -> Result<Found, CellFault> {
+    fn own_name(&mut self, found: &Found, model: &dyn LanguageModel) -> Result<Found, CellFault> {
         let (own, note) = owner::named(&self.args.out, found, &model.fingerprint(), &self.labels)?;
         if let Some(note) = note {
             output::note(&format!("note: {}: {note}", self.args.out.display()));

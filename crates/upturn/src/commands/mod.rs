@@ -14,5 +14,7 @@ pub mod plot;
 pub mod published;
 pub mod report;
 pub mod run;
+#[cfg(feature = "server")]
+pub mod serve_model;
 pub mod tasks;
 pub mod train;

@@ -13,7 +13,8 @@ use super::{gen_kwargs, memory};
 /// Arguments.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Models: folders, patterns such as 'models/gpt2-*', names on the hub (NAME or NAME@REVISION)
+    /// Models: folders, patterns such as 'models/gpt2-*', names on the hub (NAME or NAME@REVISION),
+    /// models at a server (openai:NAME or anthropic:NAME)
     #[arg(long, value_name = "DIR|NAME", required = true, num_args = 1.., help_heading = "What")]
     pub model: Vec<String>,
     /// Tasks, groups, tags, patterns, task files and folders of them, separated by commas; generated
@@ -113,6 +114,10 @@ pub struct Args {
     #[arg(long, value_name = "N", value_parser = threads, help_heading = "Machine")]
     pub threads: Option<usize>,
 
+    #[cfg(feature = "remote")]
+    #[command(flatten)]
+    pub remote: super::remote::RemoteArgs,
+
     /// Only plan: say what each model and task would take, and write nothing
     #[arg(long, help_heading = "Output")]
     pub dry_run: bool,
@@ -140,6 +145,16 @@ pub enum Dtype {
     /// Weights and activations rounded to bfloat16; needs a CPU with AVX-512 BF16.
     #[value(alias = "bf16")]
     Bfloat16,
+}
+
+impl Dtype {
+    /// In the engine's words.
+    pub fn compute(self) -> Compute {
+        match self {
+            Dtype::Float32 => Compute::F32,
+            Dtype::Bfloat16 => Compute::Bf16,
+        }
+    }
 }
 
 /// How examples are drawn.
@@ -206,6 +221,19 @@ impl Args {
         }
     }
 
+    /// How tasks are run on these models: graded metrics that score the targets of generated
+    /// answers are left out where a server has no log-probabilities.
+    pub fn options_for(&self, models: &[super::models::Found]) -> EvalOptions {
+        let options = self.eval_options();
+        #[cfg(feature = "remote")]
+        let options = EvalOptions {
+            graded: options.graded && self.remote.scores_targets(models),
+            ..options
+        };
+        let _all_local = models;
+        options
+    }
+
     /// How a model of this name is loaded and run.
     pub fn model_options(&self, name: &str, kv_bytes: u64) -> ModelOptions {
         ModelOptions {
@@ -214,10 +242,7 @@ impl Args {
             add_bos_token: self.add_bos_token,
             max_rows: self.batch_rows,
             kv_bytes: Some(kv_bytes),
-            compute: match self.dtype {
-                Dtype::Float32 => Compute::F32,
-                Dtype::Bfloat16 => Compute::Bf16,
-            },
+            compute: self.dtype.compute(),
             ..ModelOptions::default()
         }
     }

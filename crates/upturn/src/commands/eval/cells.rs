@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use upturn_engine::Model;
 use upturn_eval::{CellPlan, EvalError, EvalOptions, ItemResponse, MetricScore, Progress};
 use upturn_store::journal::Journal;
 use upturn_store::sample_table::{CellIdentity, read_samples, write_samples};
 use upturn_store::{StoreError, write_bytes};
 use upturn_tasks::Task;
-use upturn_types::{Flow, Measurement, Sample, Work};
+use upturn_types::{Flow, LanguageModel, Measurement, Sample, Work};
 
 use super::guard::Guard;
 use super::models::{Identity, safe_name};
@@ -152,7 +151,7 @@ impl From<StoreError> for CellFault {
 #[derive(Clone, Copy)]
 pub struct Job<'j> {
     /// Loaded model.
-    pub model: &'j Model,
+    pub model: &'j dyn LanguageModel,
     /// Its name in results.
     pub label: &'j str,
     /// Who it is.

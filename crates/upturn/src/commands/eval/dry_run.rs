@@ -2,11 +2,12 @@
 
 use serde::Serialize;
 use upturn_tasks::Task;
-use upturn_types::{LanguageModel, Work};
+use upturn_types::Work;
 
+use super::loaded::load;
 use super::models::Found;
 use super::table::thousands;
-use super::{Args, Refusals, load, memory, now, summary};
+use super::{Args, Refusals, memory, now, summary};
 use crate::exit::{Exit, Outcome};
 use crate::output;
 
@@ -35,17 +36,18 @@ pub fn run(args: &Args, models: &[Found], tasks: &[Task], mut refused: Refusals)
     let kv_bytes = args.kv_memory.unwrap_or_else(memory::default_kv_bytes);
     let mut planned = Vec::new();
     for found in models {
-        let model = match load(args, found, kv_bytes) {
-            Ok(model) => model,
+        let loaded = match load(args, found, kv_bytes) {
+            Ok(loaded) => loaded,
             Err(line) => {
                 refused.add(line);
                 continue;
             }
         };
+        let model = loaded.lm();
         for task in tasks {
             let start = now();
-            let cell = upturn_eval::plan(&model, task, &options)
-                .and_then(|plan| Ok((plan.items.len(), upturn_eval::estimate(&model, &plan)?)));
+            let cell = upturn_eval::plan(model, task, &options)
+                .and_then(|plan| Ok((plan.items.len(), upturn_eval::estimate(model, &plan)?)));
             match cell {
                 Ok((n_items, (n_requests, work))) => planned.push(Planned {
                     model: model.name().to_owned(),

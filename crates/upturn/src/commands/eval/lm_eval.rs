@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
-use upturn_engine::Model;
 use upturn_eval::{EvalOptions, GroupScore, MetricScore};
 use upturn_metrics::{FilterValue, count_words};
 use upturn_store::StoreError;
@@ -14,9 +13,10 @@ use upturn_store::lm_eval_write::{
 use upturn_tasks::{
     DocField, Item, ItemRequests, OutputType, SamplerKind, Task, TaskConfig, logged_arguments,
 };
-use upturn_types::{LanguageModel as _, Sample};
+use upturn_types::Sample;
 
 use super::cells::CellFile;
+use super::loaded::Loaded;
 
 /// One finished task in their words.
 pub fn task_results(
@@ -320,7 +320,7 @@ fn metric_value(metric: &upturn_tasks::MetricConfig) -> Value {
 /// A model's run as a whole.
 pub struct Run<'r> {
     /// The model.
-    pub model: &'r Model,
+    pub model: &'r Loaded,
     /// Its name in results.
     pub label: &'r str,
     /// Its folder.
@@ -359,7 +359,7 @@ impl Run<'_> {
             })
             .collect();
         let seed = options.seed;
-        let compute = self.model.fingerprint().remove("compute");
+        let compute = self.model.lm().fingerprint().remove("compute");
         let dtype = match compute.as_deref() {
             Some("bf16") => "bfloat16",
             _ => "float32",
@@ -385,7 +385,7 @@ impl Run<'_> {
             date_secs: self.start_secs,
             environment: vec![
                 ("upturn_version".to_owned(), json!(upturn::VERSION)),
-                ("max_length".to_owned(), json!(self.model.max_length())),
+                ("max_length".to_owned(), json!(self.model.lm().max_length())),
             ],
             model_source: "upturn".to_owned(),
             model_name: self.label.to_owned(),

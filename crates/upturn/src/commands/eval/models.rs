@@ -33,6 +33,8 @@ pub struct Found {
     ending: String,
     /// What the catalogue is asked for: the name or path as typed.
     typed: String,
+    /// Whether it is a name at a server, and no folder.
+    remote: bool,
     /// The revision asked for.
     revision: Option<String>,
     /// What its `upturn.toml` says.
@@ -204,9 +206,37 @@ impl Found {
             ending: String::new(),
             label,
             typed,
+            remote: false,
             revision: revision.filter(|_| !is_folder),
             sidecar,
         })
+    }
+
+    /// A model at a server: `asked` as typed, `name` as the server calls it.
+    #[cfg(feature = "remote")]
+    pub fn remote(asked: &str, name: &str) -> Self {
+        Found {
+            dir: PathBuf::from(asked),
+            plain_label: name.to_owned(),
+            ending: String::new(),
+            label: name.to_owned(),
+            typed: name.to_owned(),
+            remote: true,
+            revision: None,
+            sidecar: Sidecar::default(),
+        }
+    }
+
+    /// Whether it is at a server.
+    #[cfg(feature = "remote")]
+    pub fn is_remote(&self) -> bool {
+        self.remote
+    }
+
+    /// What its server calls it.
+    #[cfg(feature = "remote")]
+    pub fn name_at_server(&self) -> &str {
+        &self.typed
     }
 
     /// The same model under another label, which has this ending for how it computes.
@@ -226,7 +256,7 @@ impl Found {
     /// The labels that it may have: ends of its path, the shortest first; of a name on the
     /// hub the name alone.
     pub fn labels(&self) -> Vec<String> {
-        if !Path::new(&self.typed).is_dir() {
+        if self.remote || !Path::new(&self.typed).is_dir() {
             return vec![self.label.clone()];
         }
         let mut labels: Vec<String> = (1..DEPTH_MAX)
@@ -330,24 +360,24 @@ pub fn shared_family(models: &[Found]) -> Option<String> {
     (names.len() > 1).then(|| common_beginning(&names))
 }
 
-/// Who a model is, given the parameters that were counted in it.
+/// Who a model is, given the parameters that were counted in it, where they could be.
 ///
 /// A family is told by the sidecar, the command line, the catalogue; else it is the name
 /// without the word for its size (`tiny-24x1` and `tiny-48x2` are `tiny`), or where the
 /// name has no such word, [`shared_family`].
 pub fn identity(
     found: &Found,
-    n_params: u64,
+    n_params: impl Into<Option<u64>>,
     told: Told<'_>,
     shared: Option<&str>,
     catalog: &Catalog,
 ) -> Identity {
-    let counted = n_params as f64;
+    let counted = n_params.into().map(|n| n as f64);
     let sidecar = &found.sidecar;
     // A folder may be called like a model that it is not: its size decides.
     let known = catalog
         .find_model(&found.typed, found.revision.as_deref())
-        .filter(|k| k.fits_params(Some(counted)));
+        .filter(|k| k.fits_params(counted));
     let entry = known.as_ref().map(|k| k.entry);
     let steps = found.step_folder();
     let own_name = || match &steps {
@@ -409,7 +439,7 @@ pub fn identity(
     let params = sidecar
         .params
         .or_else(|| known.as_ref().and_then(|k| k.scale.params))
-        .or(Some(counted));
+        .or(counted);
     Identity {
         model: ModelIdentity {
             family: family.into(),
@@ -521,6 +551,7 @@ mod tests {
             plain_label: folder_label(Path::new(typed), 1),
             ending: String::new(),
             typed: typed.into(),
+            remote: false,
             revision: None,
             sidecar,
         }

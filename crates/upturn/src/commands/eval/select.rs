@@ -32,7 +32,15 @@ pub fn check_words(words: &gen_kwargs::Words) -> Result<(), Failure> {
 pub fn find_models(args: &Args, refused: &mut Refusals) -> Result<Vec<Found>, Failure> {
     let hub = progress::hub();
     let mut named = Vec::new();
+    let mut models = Vec::new();
     for asked in &args.model {
+        if let Some(found) = super::loaded::at_server(asked) {
+            match found {
+                Ok(found) => models.push(found),
+                Err(line) => refused.add(line),
+            }
+            continue;
+        }
         match models::expand(asked, args.revision.as_deref()) {
             Err(line) => refused.add(line),
             Ok(names) => named.extend(names),
@@ -50,7 +58,6 @@ pub fn find_models(args: &Args, refused: &mut Refusals) -> Result<Vec<Found>, Fa
             listed(&folders)
         )));
     }
-    let mut models = Vec::new();
     for (name, revision) in named {
         match Found::resolve(name, revision, &hub) {
             Ok(found) => models.push(found),
