@@ -164,7 +164,12 @@ impl Checker {
         let templates = self.templates(raw);
         if !python.is_empty() {
             let name = |r: Refusal| match r {
-                Refusal::NeedsPython { key, function, .. } => format!("{key}: {function}"),
+                Refusal::NeedsPython {
+                    key,
+                    function,
+                    why,
+                    ..
+                } => format!("{key}: {function} ({why})"),
                 other => other.to_string(),
             };
             return Verdict::NeedsPort {

@@ -24,6 +24,7 @@ pub mod generated;
 pub mod index;
 pub mod library;
 mod methods;
+pub mod ports;
 pub mod prompt;
 pub mod python;
 pub mod raw;
