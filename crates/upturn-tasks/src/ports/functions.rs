@@ -17,7 +17,8 @@ use super::value::{Dict, DictKind, Made, Stop, V, fatal, raise};
 use super::{scores, table};
 use crate::python;
 
-const BUILTINS: [&str; 42] = [
+const BUILTINS: [&str; 43] = [
+    "getattr",
     "len", "str", "int", "float", "bool", "list", "dict", "set", "tuple", "frozenset", "range",
     "zip", "enumerate", "sum", "min", "max", "sorted", "reversed", "map", "filter", "any", "all",
     "abs", "round", "isinstance", "chr", "ord", "print", "repr", "next", "iter", "format", "type",
@@ -135,7 +136,14 @@ fn canonical(path: &str) -> String {
 pub(super) fn is_known(path: &str) -> bool {
     let path = canonical(path);
     (KNOWN.contains(&path.as_str()) && !NOT_YET.contains(&path.as_str()))
+        || is_log(&path)
         || constant(&path).is_some()
+}
+
+/// Whether it only writes to a log, which is not kept.
+fn is_log(path: &str) -> bool {
+    path.strip_prefix("logging.")
+        .is_some_and(|name| matches!(name, "info" | "warning" | "error" | "debug" | "basicConfig"))
 }
 
 /// Whether some function or value here lies within a dotted path.
@@ -444,6 +452,9 @@ pub(super) fn call(
         let message = args.first().map_or(Ok(String::new()), V::to_text)?;
         return Ok(V::Error(error_kind(path), message.as_str().into()));
     }
+    if is_log(path) {
+        return Ok(V::None);
+    }
     if is_quiet(path) && path.starts_with("tqdm") {
         return args
             .into_iter()
@@ -470,6 +481,10 @@ pub(super) fn call(
         }
         "float" => to_float(&a.take(0, "x").unwrap_or(V::Float(0.0)))?,
         "bool" => V::Bool(a.take(0, "x").map_or(Ok(false), |v| v.truth())?),
+        "list" | "tuple" if matches!(first.as_slice(), [V::Set(_)]) => {
+            // It has no order: it stays a set, which can be sorted, counted and searched.
+            V::set(a.need(0, "x")?.members()?)?
+        }
         "list" => V::list(a.take(0, "x").map_or(Ok(Vec::new()), |v| v.items())?),
         "tuple" => V::tuple(a.take(0, "x").map_or(Ok(Vec::new()), |v| v.items())?),
         "set" | "frozenset" => {
@@ -482,6 +497,11 @@ pub(super) fn call(
             };
             all.extend(a.rest().into_iter().map(|(n, v)| (V::str(&*n), v)));
             V::dict(all)?
+        }
+        "dict.fromkeys" => {
+            let keys = a.need(0, "iterable")?.items()?;
+            let value = a.take(1, "value").unwrap_or(V::None);
+            V::dict(keys.into_iter().map(|k| (k, value.clone())))?
         }
         "range" => {
             let bounds: Option<Vec<i64>> = first.iter().map(V::int).collect();
@@ -598,6 +618,16 @@ pub(super) fn call(
             round(&value, digits.as_ref())?
         }
         "isinstance" => V::Bool(is_instance(&a.need(0, "obj")?, &a.need(1, "kind")?)?),
+        "getattr" => {
+            let owner = a.need(0, "obj")?;
+            let name = a.need(1, "name")?;
+            let default = a.take(2, "default");
+            let name: Arc<str> = (&**name.text("getattr")?).into();
+            match (reader.attribute(owner, &name), default) {
+                (Err(Stop::Raise("AttributeError", _)), Some(default)) => default,
+                (value, _) => value?,
+            }
+        }
         "callable" => V::Bool(matches!(
             a.need(0, "obj")?,
             V::Func(_) | V::Partial(_) | V::Native(_) | V::Bound(_)

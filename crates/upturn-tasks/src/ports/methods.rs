@@ -51,7 +51,8 @@ const RANDOM: [&str; 7] = [
     "shuffle", "sample", "choice", "random", "randint", "choices", "seed",
 ];
 const LOGGER: [&str; 6] = ["info", "warning", "error", "debug", "warn", "setLevel"];
-const FIELDS: [&str; 14] = [
+const FIELDS: [&str; 15] = [
+    "fromkeys",
     "pattern", "column_names", "features", "num_rows", "parent", "name", "stem", "args", "size",
     "shape", "string", "lastindex", "flags", "__name__",
 ];

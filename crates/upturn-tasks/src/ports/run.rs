@@ -342,7 +342,13 @@ impl Reader {
                 return self.block(branch, scope);
             }
             Do::For(target, source, body, otherwise) => {
-                for item in self.value(source, scope)?.items()? {
+                let source = self.value(source, scope)?;
+                let items = if order_is_nothing(body) {
+                    source.members()?
+                } else {
+                    source.items()?
+                };
+                for item in items {
                     self.spend(1)?;
                     self.assign(target, item, scope)?;
                     match self.block(body, scope)? {
@@ -803,7 +809,7 @@ impl Reader {
     }
 
     /// `owner.name`.
-    fn attribute(&self, owner: V, name: &Arc<str>) -> Made<V> {
+    pub(super) fn attribute(&self, owner: V, name: &Arc<str>) -> Made<V> {
         if let V::Native(path) = &owner {
             let full = format!("{path}.{name}");
             if let Some(value) = functions::constant(&full) {
@@ -886,6 +892,7 @@ impl Reader {
                 }
             }
             V::Match(found) => found.group(found.index(index)?),
+            V::Set(_) => fatal("takes an item of a set, whose order is not defined; sort it"),
             V::Table(table) => table.item(index),
             other => raise(
                 "TypeError",
@@ -1001,6 +1008,21 @@ impl Reader {
         }
         binary(op, left, right)
     }
+}
+
+/// Whether a loop's body does the same in any order: it adds to sets and nothing else.
+fn order_is_nothing(body: &[Stmt]) -> bool {
+    body.iter().all(|stmt| match &stmt.kind {
+        Do::If(_, then, otherwise) => order_is_nothing(then) && order_is_nothing(otherwise),
+        Do::Expr(expr) => match &expr.kind {
+            Kind::Call(function, _) => {
+                matches!(&function.kind, Kind::Attr(_, name) if &**name == "add")
+            }
+            _ => false,
+        },
+        Do::Pass | Do::Continue => true,
+        _ => false,
+    })
 }
 
 /// Whether nothing in it can hold on to a scope.
@@ -1288,6 +1310,10 @@ fn binary(op: Op, left: &V, right: &V) -> Made<V> {
         }
         (Op::BitAnd | Op::BitOr | Op::Sub | Op::BitXor, V::Set(_), V::Set(_)) => {
             return methods::sets(op, left, &[right.clone()]);
+        }
+        // A list made of a set is kept as the set.
+        (Op::Add, V::Set(_), _) | (Op::Add, _, V::Set(_)) => {
+            return fatal("joins a set, whose order is not defined; sort it");
         }
         (Op::Div, V::Path(folder), V::Str(name)) => {
             return Ok(V::Path(folder.join(&**name).into()));

@@ -304,6 +304,9 @@ impl Scan {
             }
         }
         let full = format!("{path}.{}", rest.join("."));
+        if functions::is_module(&full) {
+            return Ok(());
+        }
         refuse(
             module,
             expr.line,

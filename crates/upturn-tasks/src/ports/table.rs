@@ -153,7 +153,10 @@ impl Table {
         if rows.len() != self.rows.len() {
             return fatal("map gives a dictionary for some rows and nothing for others");
         }
-        Ok(V::Table(Rc::new(Table::new(rows, None))))
+        // Fields that stay keep their order; new ones follow.
+        let kept = |c: &&String| rows.first().is_some_and(|r: &Doc| r.contains_key(*c));
+        let columns = self.columns.iter().filter(kept).cloned().collect();
+        Ok(V::Table(Rc::new(Table::new(rows, Some(columns)))))
     }
 
     /// `table.filter(function)`.
