@@ -36,7 +36,10 @@ pub(crate) fn takes_part(task: &Task, wanted: &Wanted) -> bool {
 fn results(item: &Item, response: &ItemResponse, filtered: Option<&FilterValue>) -> Vec<Plain> {
     let pairs = |n: usize| {
         let pair = |l: &upturn_types::Loglikelihood| {
-            Plain::Tuple(vec![Plain::Float(f64::from(l.logprob)), Plain::Bool(l.is_greedy)])
+            Plain::Tuple(vec![
+                Plain::Float(f64::from(l.logprob)),
+                Plain::Bool(l.is_greedy),
+            ])
         };
         response.likelihoods.iter().take(n).map(pair).collect()
     };
@@ -87,7 +90,9 @@ pub(crate) fn of_item<'w>(
             continue;
         }
         let gold = if task.config.doc_to_choice.is_some() {
-            item.references.first().map_or(Plain::Null, |text| Plain::Str(text.to_string()))
+            item.references
+                .first()
+                .map_or(Plain::Null, |text| Plain::Str(text.to_string()))
         } else {
             Plain::from_json(&item.target)
         };

@@ -339,7 +339,11 @@ impl<'a> Scorer<'a> {
         response: &ItemResponse,
         sample: &mut Sample,
     ) -> Result<(ItemScores, FilterValue), Fault> {
-        let texts: Vec<String> = response.generations.iter().map(|g| g.text.clone()).collect();
+        let texts: Vec<String> = response
+            .generations
+            .iter()
+            .map(|g| g.text.clone())
+            .collect();
         let answers: Vec<FilterValue> =
             match self
                 .task

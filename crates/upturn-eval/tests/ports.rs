@@ -14,9 +14,7 @@ use serde_json::{Map, Value};
 use upturn_eval::{EvalOptions, plan, run};
 use upturn_tasks::config::TaskConfig;
 use upturn_tasks::raw::Loader;
-use upturn_tasks::{
-    DatasetError, DatasetSpec, Datasets, Doc, FewshotMode, Task, logged_arguments,
-};
+use upturn_tasks::{DatasetError, DatasetSpec, Datasets, Doc, FewshotMode, Task, logged_arguments};
 use upturn_types::{
     ChatMessage, Done, FinishReason, GenerateRequest, Generation, LanguageModel, LmError,
     Loglikelihood, LoglikelihoodRequest, RollingRequest, Work,
@@ -38,10 +36,15 @@ fn main() {
         .map(|(name, want)| {
             let ignored = folder.is_none();
             let folder = folder.clone().unwrap_or_default();
-            let kind = if ignored { "UPTURN_LM_EVAL_TASKS is not set" } else { "" };
-            Trial::test(format!("{name} is asked and scored as lm-eval does"), move || {
-                compare(&folder, &want)
-            })
+            let kind = if ignored {
+                "UPTURN_LM_EVAL_TASKS is not set"
+            } else {
+                ""
+            };
+            Trial::test(
+                format!("{name} is asked and scored as lm-eval does"),
+                move || compare(&folder, &want),
+            )
             .with_ignored_flag(ignored)
             .with_kind(kind)
         })
@@ -59,7 +62,11 @@ impl Datasets for Rows {
             split: split.into(),
             have: self.0.keys().cloned().collect::<Vec<_>>().join(", "),
         };
-        let rows = self.0.get(split).and_then(Value::as_array).ok_or_else(missing)?;
+        let rows = self
+            .0
+            .get(split)
+            .and_then(Value::as_array)
+            .ok_or_else(missing)?;
         let doc = |row: &Value| row.as_object().cloned().ok_or_else(missing);
         rows.iter().map(doc).collect()
     }
@@ -233,14 +240,18 @@ fn same(what: &str, item: u64, got: &Value, want: &Value) -> Result<(), String> 
     if got == want {
         return Ok(());
     }
-    Err(format!("{what} of item {item}\n  got  {got}\n  want {want}"))
+    Err(format!(
+        "{what} of item {item}\n  got  {got}\n  want {want}"
+    ))
 }
 
 fn close(what: &str, got: f64, want: &Value) -> Result<(), String> {
     let want = match want {
         Value::Bool(b) => f64::from(u8::from(*b)),
         Value::String(s) if s == "nan" => f64::NAN,
-        other => other.as_f64().ok_or_else(|| format!("{what}: {other} is no number"))?,
+        other => other
+            .as_f64()
+            .ok_or_else(|| format!("{what}: {other} is no number"))?,
     };
     let tolerance = 1e-12 * want.abs().max(1.0);
     if (got - want).abs() <= tolerance || (got.is_nan() && want.is_nan()) {

@@ -15,6 +15,7 @@
 
 mod ability;
 pub mod check;
+mod check_table;
 pub mod config;
 pub mod dataset;
 pub mod error;
@@ -34,7 +35,8 @@ pub mod template;
 pub mod yaml;
 mod yaml_scalar;
 
-pub use check::{Check, FileReport, Totals, Verdict, check};
+pub use check::{Check, FileReport, Help, Totals, Verdict, check};
+pub use check_table::markdown as check_markdown;
 pub use config::{
     DocField, FewshotConfig, FilterConfig, FilterStep, MetricConfig, OutputType, SamplerKind,
     TaskConfig, generate_options,

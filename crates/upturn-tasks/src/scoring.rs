@@ -71,8 +71,9 @@ fn metric(config: &MetricConfig, own: bool) -> Result<TaskMetric, MetricError> {
     };
     let aggregation = match &config.aggregation {
         Some(name) => Aggregation::parse(name)?,
-        None if is_own => upturn_metrics::find(&config.name)
-            .map_or(Aggregation::Mean, |known| known.aggregation),
+        None if is_own => {
+            upturn_metrics::find(&config.name).map_or(Aggregation::Mean, |known| known.aggregation)
+        }
         None => request.info.aggregation,
     };
     let higher_is_better = config

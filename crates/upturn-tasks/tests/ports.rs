@@ -29,7 +29,10 @@ fn what_python_gives_is_read() {
     for (name, want) in all {
         let helper = find(&format!("language.{name}")).unwrap_or_else(|e| panic!("{name}: {e}"));
         let got = helper.of_doc(doc).unwrap_or_else(|e| panic!("{name}: {e}"));
-        let (got, want) = (got.as_array().expect("a list"), want.as_array().expect("a list"));
+        let (got, want) = (
+            got.as_array().expect("a list"),
+            want.as_array().expect("a list"),
+        );
         assert_eq!(got.len(), want.len(), "{name}");
         for (i, (got, want)) in got.iter().zip(want).enumerate() {
             let (got_text, want_text) = (got.to_string(), want.to_string());
@@ -42,7 +45,10 @@ fn what_python_gives_is_read() {
 fn what_is_not_read_is_refused_by_name() {
     for (name, want) in [
         ("language.opens_a_file", "'with' is not read"),
-        ("language.imports_the_system", "uses os.environ, which is not here"),
+        (
+            "language.imports_the_system",
+            "uses os.environ, which is not here",
+        ),
         ("language.evaluates", "'eval' is not read"),
         ("language.makes_a_class", "class Filter is not read"),
         ("language.LETTERS", "is no function but list"),
@@ -51,7 +57,10 @@ fn what_is_not_read_is_refused_by_name() {
         ("f", "names no module"),
     ] {
         let reason = find(name).expect_err(name);
-        assert!(reason.contains(want) && !reason.contains('\n'), "{name}: {reason}");
+        assert!(
+            reason.contains(want) && !reason.contains('\n'),
+            "{name}: {reason}"
+        );
     }
 }
 
@@ -60,7 +69,10 @@ fn what_stops_a_helper_is_told_with_its_place() {
     let doc = json!({"n": 1});
     let doc = doc.as_object().expect("an object");
     for (name, want) in [
-        ("loops_over_a_set", "a set, whose order is not defined; sort it"),
+        (
+            "loops_over_a_set",
+            "a set, whose order is not defined; sort it",
+        ),
         ("runs_for_ever", "takes too many steps"),
         ("calls_itself", "calls go deeper than"),
         ("raises", "raises KeyError: 'absent'"),
@@ -77,9 +89,12 @@ fn what_stops_a_helper_is_told_with_its_place() {
 #[test]
 fn scores_are_joined() {
     let helper = find("language.metric").expect("read");
-    let pair = |a: &str, b: &str| {
-        Plain::Tuple(vec![Plain::Str(a.into()), Plain::Str(b.into())])
-    };
-    let items = [pair("a", "a"), pair("a", "b"), pair("c", "c"), pair("d", "d")];
+    let pair = |a: &str, b: &str| Plain::Tuple(vec![Plain::Str(a.into()), Plain::Str(b.into())]);
+    let items = [
+        pair("a", "a"),
+        pair("a", "b"),
+        pair("c", "c"),
+        pair("d", "d"),
+    ];
     assert_eq!(helper.aggregate(&items), Ok(0.75));
 }

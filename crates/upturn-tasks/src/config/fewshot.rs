@@ -172,9 +172,7 @@ impl Keys<'_> {
 
     fn samples(&self, value: &Yaml) -> Result<Option<Vec<Map<String, Value>>>, TaskError> {
         const KEY: &str = "fewshot_config";
-        if let Some(helper) =
-            helper_at(value, "fewshot_config.samples", self.file_of(KEY))?
-        {
+        if let Some(helper) = helper_at(value, "fewshot_config.samples", self.file_of(KEY))? {
             return helper
                 .samples()
                 .map(Some)

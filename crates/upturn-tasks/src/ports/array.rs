@@ -34,10 +34,7 @@ pub(super) fn each(left: &V, right: &V, op: &dyn Fn(&V, &V) -> Made<V>) -> Made<
         (true, true) => {
             let (a, b) = (left.items()?, right.items()?);
             if a.len() != b.len() {
-                return raise(
-                    "ValueError",
-                    "operands could not be broadcast together",
-                );
+                return raise("ValueError", "operands could not be broadcast together");
             }
             let all: Made<Vec<V>> = a.iter().zip(&b).map(|(x, y)| op(x, y)).collect();
             Ok(V::array(all?))

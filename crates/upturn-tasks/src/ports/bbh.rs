@@ -210,7 +210,8 @@ fn multi_choice(
                 ));
             }
             if let Some(found) = settings.find(&by_letter, answer)? {
-                let is_option = found.chars().count() == 1 && letters.iter().any(|l| found.starts_with(*l));
+                let is_option =
+                    found.chars().count() == 1 && letters.iter().any(|l| found.starts_with(*l));
                 return Ok(FilterValue::from(if is_option {
                     format!("({found})")
                 } else {

@@ -68,7 +68,10 @@ pub(super) fn format_value(value: &V, spec: &str) -> Made<String> {
         }
         (Some('f' | 'F'), v) if v.number().is_some() => {
             let x = v.number().unwrap_or(0.0);
-            (x.is_sign_negative(), format!("{:.*}", precision.unwrap_or(6), x.abs()))
+            (
+                x.is_sign_negative(),
+                format!("{:.*}", precision.unwrap_or(6), x.abs()),
+            )
         }
         (Some('%'), v) if v.number().is_some() => {
             let x = v.number().unwrap_or(0.0) * 100.0;
@@ -79,9 +82,17 @@ pub(super) fn format_value(value: &V, spec: &str) -> Made<String> {
         }
         (None, V::Float(_)) if precision.is_none() => {
             let text = value.to_text()?;
-            (text.starts_with('-'), text.trim_start_matches('-').to_string())
+            (
+                text.starts_with('-'),
+                text.trim_start_matches('-').to_string(),
+            )
         }
-        _ => return fatal(format!("the format '{spec}' of a {} is not read", value.kind())),
+        _ => {
+            return fatal(format!(
+                "the format '{spec}' of a {} is not read",
+                value.kind()
+            ));
+        }
     };
     let body = if comma { grouped(&body) } else { body };
     let sign = match (negative, sign) {
@@ -94,7 +105,12 @@ pub(super) fn format_value(value: &V, spec: &str) -> Made<String> {
         let missing = width.saturating_sub(sign.len() + body.chars().count());
         return Ok(format!("{sign}{}{body}", "0".repeat(missing)));
     }
-    Ok(pad(format!("{sign}{body}"), fill, align.unwrap_or('>'), width))
+    Ok(pad(
+        format!("{sign}{body}"),
+        fill,
+        align.unwrap_or('>'),
+        width,
+    ))
 }
 
 fn grouped(body: &str) -> String {

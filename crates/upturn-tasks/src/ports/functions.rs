@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use sha2::{Digest as _, Sha256};
 use upturn_metrics::PyRandom;
 
 use super::array;
@@ -19,10 +20,47 @@ use crate::python;
 
 const BUILTINS: [&str; 43] = [
     "getattr",
-    "len", "str", "int", "float", "bool", "list", "dict", "set", "tuple", "frozenset", "range",
-    "zip", "enumerate", "sum", "min", "max", "sorted", "reversed", "map", "filter", "any", "all",
-    "abs", "round", "isinstance", "chr", "ord", "print", "repr", "next", "iter", "format", "type",
-    "divmod", "pow", "callable", "Exception", "ValueError", "KeyError", "IndexError", "TypeError",
+    "len",
+    "str",
+    "int",
+    "float",
+    "bool",
+    "list",
+    "dict",
+    "set",
+    "tuple",
+    "frozenset",
+    "range",
+    "zip",
+    "enumerate",
+    "sum",
+    "min",
+    "max",
+    "sorted",
+    "reversed",
+    "map",
+    "filter",
+    "any",
+    "all",
+    "abs",
+    "round",
+    "isinstance",
+    "chr",
+    "ord",
+    "print",
+    "repr",
+    "next",
+    "iter",
+    "format",
+    "type",
+    "divmod",
+    "pow",
+    "callable",
+    "Exception",
+    "ValueError",
+    "KeyError",
+    "IndexError",
+    "TypeError",
     "AssertionError",
 ];
 
@@ -115,7 +153,7 @@ const KNOWN: [&str; 84] = [
 ];
 
 /// Functions named here that are refused although their name is known.
-const NOT_YET: [&str; 3] = ["html.unescape", "unicodedata.category", "hashlib.sha256"];
+const NOT_YET: [&str; 3] = ["html.unescape", "unicodedata.category", "json.dumps"];
 
 /// Whether a bare name is a builtin.
 pub(super) fn is_builtin(name: &str) -> bool {
@@ -124,7 +162,10 @@ pub(super) fn is_builtin(name: &str) -> bool {
 
 /// One spelling per library.
 fn canonical(path: &str) -> String {
-    for (short, long) in [("np.", "numpy."), ("sklearn.metrics._classification.", "sklearn.metrics.")] {
+    for (short, long) in [
+        ("np.", "numpy."),
+        ("sklearn.metrics._classification.", "sklearn.metrics."),
+    ] {
         if let Some(rest) = path.strip_prefix(short) {
             return format!("{long}{rest}");
         }
@@ -155,9 +196,17 @@ pub(super) fn is_module(path: &str) -> bool {
 
 /// Whether a path is of those that only say types or show progress.
 pub(super) fn is_quiet(path: &str) -> bool {
-    ["typing", "tqdm", "collections.abc", "__future__", "types", "datasets", "dataclasses"]
-        .iter()
-        .any(|q| path == *q || path.starts_with(&format!("{q}.")))
+    [
+        "typing",
+        "tqdm",
+        "collections.abc",
+        "__future__",
+        "types",
+        "datasets",
+        "dataclasses",
+    ]
+    .iter()
+    .any(|q| path == *q || path.starts_with(&format!("{q}.")))
 }
 
 /// A value of a library.
@@ -172,9 +221,7 @@ pub(super) fn constant(path: &str) -> Option<V> {
         "string.punctuation" => V::str("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"),
         "string.ascii_uppercase" => V::str("ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
         "string.ascii_lowercase" => V::str("abcdefghijklmnopqrstuvwxyz"),
-        "string.ascii_letters" => {
-            V::str("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
-        }
+        "string.ascii_letters" => V::str("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"),
         "string.digits" => V::str("0123456789"),
         "math.inf" | "numpy.inf" => V::Float(f64::INFINITY),
         "math.nan" | "numpy.nan" | "numpy.NaN" | "numpy.NAN" => V::Float(f64::NAN),
@@ -274,7 +321,10 @@ fn to_int(value: &V, base: Option<i64>) -> Made<V> {
                 Ok(i) => Ok(V::Int(i)),
                 Err(_) => raise(
                     "ValueError",
-                    format!("invalid literal for int() with base {base}: {}", value.repr()?),
+                    format!(
+                        "invalid literal for int() with base {base}: {}",
+                        value.repr()?
+                    ),
                 ),
             }
         }
@@ -282,13 +332,19 @@ fn to_int(value: &V, base: Option<i64>) -> Made<V> {
         V::Float(x) if x.is_infinite() => {
             raise("OverflowError", "cannot convert float infinity to integer")
         }
-        #[expect(clippy::cast_possible_truncation, reason = "cut at the point, as Python does")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "cut at the point, as Python does"
+        )]
         V::Float(x) if x.abs() < 9e18 => Ok(V::Int(x.trunc() as i64)),
         other => match other.int() {
             Some(i) => Ok(V::Int(i)),
             None => raise(
                 "TypeError",
-                format!("int() argument must be a string or a number, not '{}'", other.kind()),
+                format!(
+                    "int() argument must be a string or a number, not '{}'",
+                    other.kind()
+                ),
             ),
         },
     }
@@ -317,7 +373,10 @@ fn to_float(value: &V) -> Made<V> {
             Some(x) => Ok(V::Float(x)),
             None => raise(
                 "TypeError",
-                format!("float() argument must be a string or a number, not '{}'", other.kind()),
+                format!(
+                    "float() argument must be a string or a number, not '{}'",
+                    other.kind()
+                ),
             ),
         },
     }
@@ -377,9 +436,8 @@ fn deep_copy(value: &V, depth: usize) -> Made<V> {
     if depth > 64 {
         return fatal("copies a value nested deeper than 64 levels");
     }
-    let all = |items: &[V]| -> Made<Vec<V>> {
-        items.iter().map(|v| deep_copy(v, depth + 1)).collect()
-    };
+    let all =
+        |items: &[V]| -> Made<Vec<V>> { items.iter().map(|v| deep_copy(v, depth + 1)).collect() };
     Ok(match value {
         V::List(items) => V::list(all(&items.borrow())?),
         V::Array(items) => V::array(all(&items.borrow())?),
@@ -409,12 +467,9 @@ fn zip(lists: &[Vec<V>], fill: Option<&V>) -> Vec<V> {
     }
     .unwrap_or(0);
     let at = |i: usize| {
-        let row = lists.iter().map(|l| {
-            l.get(i)
-                .or(fill)
-                .cloned()
-                .unwrap_or(V::None)
-        });
+        let row = lists
+            .iter()
+            .map(|l| l.get(i).or(fill).cloned().unwrap_or(V::None));
         V::tuple(row.collect())
     };
     (0..n).map(at).collect()
@@ -441,7 +496,7 @@ pub(super) fn call(
         let random = reader.random.clone();
         return self::random(reader, &random, name, args, named);
     }
-    if let Some(name) = path.strip_prefix("str.") {
+    if let Some(name) = path.strip_prefix("str.").filter(|n| *n != "maketrans") {
         if args.is_empty() {
             return raise("TypeError", "the method needs a value");
         }
@@ -487,9 +542,7 @@ pub(super) fn call(
         }
         "list" => V::list(a.take(0, "x").map_or(Ok(Vec::new()), |v| v.items())?),
         "tuple" => V::tuple(a.take(0, "x").map_or(Ok(Vec::new()), |v| v.items())?),
-        "set" | "frozenset" => {
-            V::set(a.take(0, "x").map_or(Ok(Vec::new()), |v| v.members())?)?
-        }
+        "set" | "frozenset" => V::set(a.take(0, "x").map_or(Ok(Vec::new()), |v| v.members())?)?,
         "dict" | "collections.OrderedDict" => {
             let mut all = match a.take(0, "x") {
                 Some(value) => methods::entries(&value)?,
@@ -497,6 +550,53 @@ pub(super) fn call(
             };
             all.extend(a.rest().into_iter().map(|(n, v)| (V::str(&*n), v)));
             V::dict(all)?
+        }
+        "hashlib.sha256" => {
+            let bytes: Option<Vec<u8>> = a
+                .need(0, "string")?
+                .items()?
+                .iter()
+                .map(|v| v.int().and_then(|b| u8::try_from(b).ok()))
+                .collect();
+            let Some(bytes) = bytes else {
+                return raise("TypeError", "sha256 needs bytes");
+            };
+            let hex = Sha256::digest(bytes);
+            V::Digest(
+                hex.iter()
+                    .map(|b| format!("{b:02x}"))
+                    .collect::<String>()
+                    .into(),
+            )
+        }
+        "str.maketrans" => {
+            let from = a.need(0, "x")?;
+            let mut table = Vec::new();
+            if let V::Dict(dict) = &from {
+                for (key, value) in dict.borrow().map.values() {
+                    let key = match key {
+                        V::Str(s) => {
+                            V::Int(s.chars().next().map_or(0, |c| i64::from(u32::from(c))))
+                        }
+                        other => other.clone(),
+                    };
+                    table.push((key, value.clone()));
+                }
+            } else {
+                let to = a.need(1, "y")?;
+                let code = |c: char| V::Int(i64::from(u32::from(c)));
+                let (from, to) = (from.text("maketrans")?, to.text("maketrans")?);
+                table.extend(
+                    from.chars()
+                        .zip(to.chars())
+                        .map(|(x, y)| (code(x), code(y))),
+                );
+                if let Some(gone) = a.take(2, "z") {
+                    let gone = gone.text("maketrans")?.clone();
+                    table.extend(gone.chars().map(|c| (code(c), V::None)));
+                }
+            }
+            V::dict(table)?
         }
         "dict.fromkeys" => {
             let keys = a.need(0, "iterable")?.items()?;
@@ -664,7 +764,9 @@ pub(super) fn call(
         "iter" => V::iter(a.need(0, "iterable")?.items()?),
         "format" => {
             let value = a.need(0, "value")?;
-            let spec = a.take(1, "spec").map_or(Ok(String::new()), |v| v.to_text())?;
+            let spec = a
+                .take(1, "spec")
+                .map_or(Ok(String::new()), |v| v.to_text())?;
             V::str(format_value(&value, &spec)?)
         }
         "divmod" => {
@@ -1010,9 +1112,7 @@ fn numpy(reader: &Reader, name: &str, args: Vec<V>, named: Vec<(Arc<str>, V)>) -
             reader.spend(u64::try_from(n).unwrap_or(0))?;
             V::array((0..n).map(V::Int).collect())
         }
-        "argmax" | "argmin" => {
-            array::argmax(&array::numbers(&a.need(0, "a")?)?, name == "argmin")?
-        }
+        "argmax" | "argmin" => array::argmax(&array::numbers(&a.need(0, "a")?)?, name == "argmin")?,
         "mean" | "nanmean" => {
             let mut all = array::numbers(&a.need(0, "a")?)?;
             if name == "nanmean" {

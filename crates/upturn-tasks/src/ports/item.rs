@@ -68,10 +68,7 @@ pub fn item_value(aggregation: Aggregation, value: &Plain) -> Result<ItemValue, 
                 None => wrong("the right label and the one given, as whole numbers"),
             }
         }
-        Aggregation::Bleu
-        | Aggregation::Chrf
-        | Aggregation::ChrfPlusPlus
-        | Aggregation::Ter => {
+        Aggregation::Bleu | Aggregation::Chrf | Aggregation::ChrfPlusPlus | Aggregation::Ter => {
             let Some((reference, Plain::Str(prediction))) = pair() else {
                 return wrong("references and a text");
             };
@@ -95,15 +92,14 @@ pub fn item_value(aggregation: Aggregation, value: &Plain) -> Result<ItemValue, 
                 None => wrong("references and a text"),
             }
         }
-        Aggregation::AccAll | Aggregation::BrierScore => {
-            wrong("what a helper does not give")
-        }
-        Aggregation::Mean | Aggregation::NanMean | Aggregation::Median | Aggregation::Perplexity => {
-            match value.number() {
-                Some(number) => Ok(ItemValue::Number(number)),
-                None => wrong("a number"),
-            }
-        }
+        Aggregation::AccAll | Aggregation::BrierScore => wrong("what a helper does not give"),
+        Aggregation::Mean
+        | Aggregation::NanMean
+        | Aggregation::Median
+        | Aggregation::Perplexity => match value.number() {
+            Some(number) => Ok(ItemValue::Number(number)),
+            None => wrong("a number"),
+        },
     }
 }
 

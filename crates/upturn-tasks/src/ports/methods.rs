@@ -14,47 +14,130 @@ use super::value::{Dict, DictKind, Key, Made, Stop, V, fatal, raise};
 use crate::python::{is_digit_text, is_space};
 
 const TEXT: [&str; 37] = [
-    "strip", "lstrip", "rstrip", "split", "rsplit", "splitlines", "join", "replace", "lower",
-    "upper", "title", "capitalize", "casefold", "swapcase", "startswith", "endswith", "find",
-    "rfind", "index", "rindex", "count", "format", "isdigit", "isalpha", "isalnum", "isspace",
-    "isupper", "islower", "isnumeric", "encode", "zfill", "ljust", "rjust", "partition",
-    "rpartition", "removeprefix", "removesuffix",
+    "strip",
+    "lstrip",
+    "rstrip",
+    "split",
+    "rsplit",
+    "splitlines",
+    "join",
+    "replace",
+    "lower",
+    "upper",
+    "title",
+    "capitalize",
+    "casefold",
+    "swapcase",
+    "startswith",
+    "endswith",
+    "find",
+    "rfind",
+    "index",
+    "rindex",
+    "count",
+    "format",
+    "isdigit",
+    "isalpha",
+    "isalnum",
+    "isspace",
+    "isupper",
+    "islower",
+    "isnumeric",
+    "encode",
+    "zfill",
+    "ljust",
+    "rjust",
+    "partition",
+    "rpartition",
+    "removeprefix",
+    "removesuffix",
 ];
-const MORE_TEXT: [&str; 3] = ["translate", "center", "isdecimal"];
+const MORE_TEXT: [&str; 4] = ["translate", "center", "isdecimal", "maketrans"];
 const LIST: [&str; 11] = [
     "append", "extend", "insert", "remove", "pop", "index", "count", "sort", "reverse", "copy",
     "clear",
 ];
 const TUPLE: [&str; 2] = ["index", "count"];
 const DICT: [&str; 12] = [
-    "get", "keys", "values", "items", "pop", "update", "setdefault", "copy", "most_common",
-    "clear", "elements", "popitem",
+    "get",
+    "keys",
+    "values",
+    "items",
+    "pop",
+    "update",
+    "setdefault",
+    "copy",
+    "most_common",
+    "clear",
+    "elements",
+    "popitem",
 ];
 const SET: [&str; 14] = [
-    "add", "remove", "discard", "union", "intersection", "difference", "update", "issubset",
-    "issuperset", "copy", "isdisjoint", "symmetric_difference", "clear", "pop",
+    "add",
+    "remove",
+    "discard",
+    "union",
+    "intersection",
+    "difference",
+    "update",
+    "issubset",
+    "issuperset",
+    "copy",
+    "isdisjoint",
+    "symmetric_difference",
+    "clear",
+    "pop",
 ];
 const REGEX: [&str; 7] = [
-    "search", "match", "fullmatch", "findall", "finditer", "sub", "split",
+    "search",
+    "match",
+    "fullmatch",
+    "findall",
+    "finditer",
+    "sub",
+    "split",
 ];
 const MATCH: [&str; 6] = ["group", "groups", "start", "end", "span", "groupdict"];
 const TABLE: [&str; 12] = [
-    "map", "filter", "select", "rename_column", "rename_columns", "remove_columns",
-    "select_columns", "add_column", "to_list", "unique", "take", "skip",
+    "map",
+    "filter",
+    "select",
+    "rename_column",
+    "rename_columns",
+    "remove_columns",
+    "select_columns",
+    "add_column",
+    "to_list",
+    "unique",
+    "take",
+    "skip",
 ];
 const ARRAY: [&str; 9] = [
     "tolist", "sum", "mean", "max", "min", "argmax", "argmin", "any", "all",
 ];
 const NUMBER: [&str; 2] = ["is_integer", "item"];
 const PATH: [&str; 1] = ["resolve"];
+const DIGEST: [&str; 1] = ["hexdigest"];
 const RANDOM: [&str; 7] = [
     "shuffle", "sample", "choice", "random", "randint", "choices", "seed",
 ];
 const LOGGER: [&str; 6] = ["info", "warning", "error", "debug", "warn", "setLevel"];
 const FIELDS: [&str; 15] = [
     "fromkeys",
-    "pattern", "column_names", "features", "num_rows", "parent", "name", "stem", "args", "size",
-    "shape", "string", "lastindex", "flags", "__name__",
+    "pattern",
+    "column_names",
+    "features",
+    "num_rows",
+    "parent",
+    "name",
+    "stem",
+    "args",
+    "size",
+    "shape",
+    "string",
+    "lastindex",
+    "flags",
+    "__name__",
 ];
 
 /// Whether some value has a method or field of this name.
@@ -71,6 +154,7 @@ pub(super) fn is_known(name: &str) -> bool {
         &ARRAY,
         &NUMBER,
         &PATH,
+        &DIGEST,
         &RANDOM,
         &LOGGER,
         &FIELDS,
@@ -96,6 +180,7 @@ pub(super) fn has(owner: &V, name: &str) -> bool {
         V::Float(_) => &NUMBER,
         V::Int(_) => &NUMBER[1..],
         V::Path(_) => &PATH,
+        V::Digest(_) => &DIGEST,
         V::Random(_) => &RANDOM,
         V::Mute => &LOGGER,
         _ => &[],
@@ -217,6 +302,7 @@ pub(super) fn call(
         V::Int(_) | V::Path(_) => Ok(owner.clone()),
         V::Random(random) => super::functions::random(reader, random, name, args, named),
         V::Mute => Ok(V::None),
+        V::Digest(hex) => Ok(V::Str(hex.clone())),
         other => fatal(format!("{}.{name} is not read", other.kind())),
     }
 }
@@ -297,7 +383,11 @@ fn text(text: &Rc<str>, name: &str, mut args: Args) -> Made<V> {
     let value = match name {
         "strip" | "lstrip" | "rstrip" => {
             let chars = chars_of(args.take(0, "chars"))?;
-            let drop = |c: char| chars.as_ref().map_or_else(|| is_space(c), |s| s.contains(c));
+            let drop = |c: char| {
+                chars
+                    .as_ref()
+                    .map_or_else(|| is_space(c), |s| s.contains(c))
+            };
             let mut out: &str = text;
             if name != "rstrip" {
                 out = out.trim_start_matches(drop);
@@ -309,7 +399,11 @@ fn text(text: &Rc<str>, name: &str, mut args: Args) -> Made<V> {
         }
         "split" => {
             let separator = chars_of(args.take(0, "sep"))?;
-            V::list(split(text, separator.as_deref(), limit(args.take(1, "maxsplit")))?)
+            V::list(split(
+                text,
+                separator.as_deref(),
+                limit(args.take(1, "maxsplit")),
+            )?)
         }
         "rsplit" => {
             let separator = chars_of(args.take(0, "sep"))?;
@@ -362,7 +456,11 @@ fn text(text: &Rc<str>, name: &str, mut args: Args) -> Made<V> {
         "title" => V::str(title(text)),
         "capitalize" => {
             let mut chars = text.chars();
-            let first: String = chars.next().into_iter().flat_map(char::to_uppercase).collect();
+            let first: String = chars
+                .next()
+                .into_iter()
+                .flat_map(char::to_uppercase)
+                .collect();
             V::str(first + &chars.as_str().to_lowercase())
         }
         "swapcase" => {
@@ -475,6 +573,7 @@ fn text(text: &Rc<str>, name: &str, mut args: Args) -> Made<V> {
             let part = part.text("removesuffix")?;
             V::str(text.strip_suffix(&**part).unwrap_or(text))
         }
+        "maketrans" => return fatal("str.maketrans of a value is not read"),
         "translate" => {
             let V::Dict(table) = args.need(0, "table")? else {
                 return raise("TypeError", "translate needs a dictionary");
@@ -503,7 +602,8 @@ fn lines(text: &str) -> Vec<V> {
     let is_break = |c: char| {
         matches!(
             c,
-            '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}'
+            '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{1c}'
+                ..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}'
         )
     };
     let mut out = Vec::new();
@@ -823,7 +923,7 @@ fn set(owner: &V, name: &str, args: Vec<V>) -> Made<V> {
         }
         "issuperset" => {
             let other = V::set(first()?.members()?)?;
-            V::Bool(sets(Op::Sub, &other, &[owner.clone()])?.len()? == 0)
+            V::Bool(sets(Op::Sub, &other, std::slice::from_ref(owner))?.len()? == 0)
         }
         "isdisjoint" => {
             let other = V::set(first()?.members()?)?;

@@ -21,6 +21,7 @@ mod item;
 mod lex;
 mod methods;
 mod module;
+mod ops;
 mod parse;
 mod pattern;
 mod registry;
@@ -38,13 +39,13 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use serde_json::Value;
 use upturn_metrics::FilterValue;
 
+pub use self::item::{item_value, metric_info, plain_of};
 use self::module::Module;
 use self::registry::Port;
 use self::run::Reader;
 use self::table::Table;
-use self::value::{Made, V, fatal};
-pub use self::item::{item_value, metric_info, plain_of};
 pub use self::value::Plain;
+use self::value::{Made, V, fatal};
 use crate::dataset::Doc;
 
 /// Steps for what concerns one item.
@@ -87,8 +88,9 @@ pub fn digest_of(file: &Path) -> Result<String, String> {
 }
 
 type Checked = Result<(), String>;
-static CHECKED: LazyLock<Mutex<HashMap<(PathBuf, Arc<str>, Arc<str>), Checked>>> =
-    LazyLock::new(Mutex::default);
+/// Results of checks by file, function and digest of the module.
+type Kept = Mutex<HashMap<(PathBuf, Arc<str>, Arc<str>), Checked>>;
+static CHECKED: LazyLock<Kept> = LazyLock::new(Mutex::default);
 /// Most results of checks kept.
 const MAX_KEPT: usize = 100_000;
 
@@ -117,17 +119,15 @@ impl Helper {
         if helper.port.is_some() {
             return Ok(helper);
         }
-        let key = (
-            file,
-            helper.function.clone(),
-            helper.module.digest.clone(),
-        );
+        let key = (file, helper.function.clone(), helper.module.digest.clone());
         let known = {
             let kept = CHECKED.lock().unwrap_or_else(PoisonError::into_inner);
             kept.get(&key).cloned()
         };
         let checked = known.unwrap_or_else(|| {
-            let checked = scan::check(&helper.module, function).and_then(|()| helper.exists());
+            let checked = scan::check(&helper.module, function)
+                .map_err(|why| scan::with_cause(&helper.module, why))
+                .and_then(|()| helper.exists());
             let mut kept = CHECKED.lock().unwrap_or_else(PoisonError::into_inner);
             if kept.len() >= MAX_KEPT {
                 kept.clear();
@@ -156,17 +156,17 @@ impl Helper {
         let reader = Reader::new(STEPS_PER_ITEM);
         match reader.global(&self.module, &self.function) {
             Ok(V::Func(_) | V::Partial(_) | V::Native(_)) => Ok(()),
-            Ok(other) => Err(format!("'{}' is no function but {}", self.function, kind(&other))),
+            Ok(other) => Err(format!(
+                "'{}' is no function but {}",
+                self.function,
+                kind(&other)
+            )),
             Err(stop) => Err(reader.explain(&stop)),
         }
     }
 
     /// Calls it with a reader of its own.
-    fn with<T>(
-        &self,
-        limit: u64,
-        work: impl FnOnce(&Reader, &V) -> Made<T>,
-    ) -> Result<T, String> {
+    fn with<T>(&self, limit: u64, work: impl FnOnce(&Reader, &V) -> Made<T>) -> Result<T, String> {
         let reader = Reader::new(limit);
         let result = reader
             .global(&self.module, &self.function)
@@ -225,7 +225,10 @@ impl Helper {
             let made = reader.call(function, vec![V::from_doc(doc), results])?;
             match Plain::from_v(&made)? {
                 Plain::Dict(scores) => Ok(scores),
-                _ => fatal(format!("gives a {} for a dictionary of scores", made.kind())),
+                _ => fatal(format!(
+                    "gives a {} for a dictionary of scores",
+                    made.kind()
+                )),
             }
         })
     }

@@ -36,6 +36,9 @@ pub(super) fn module(source: &str) -> Made<Vec<Stmt>> {
     Ok(out)
 }
 
+/// Items between brackets, or the value and loops of a comprehension.
+type Items = (Vec<Expr>, Option<(Expr, Vec<For>)>);
+
 struct Parser {
     tokens: Vec<(Token, u32)>,
     at: usize,
@@ -1152,7 +1155,7 @@ impl Parser {
     }
 
     /// Items up to and with `close`, or a comprehension.
-    fn items(&mut self, close: &str) -> Made<(Vec<Expr>, Option<(Expr, Vec<For>)>)> {
+    fn items(&mut self, close: &str) -> Made<Items> {
         let mut out = Vec::new();
         while !self.eat_op(close) {
             let value = self.starred()?;
@@ -1320,7 +1323,9 @@ fn field(text: &str) -> Option<(&str, Option<char>, &str, &str)> {
         for (i, c) in after.char_indices() {
             match c {
                 '{' => depth += 1,
-                '}' if depth == 0 => return Some((source, conversion, &after[..i], &after[i + 1..])),
+                '}' if depth == 0 => {
+                    return Some((source, conversion, &after[..i], &after[i + 1..]));
+                }
                 '}' => depth -= 1,
                 _ => {}
             }

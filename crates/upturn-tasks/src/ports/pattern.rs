@@ -68,7 +68,9 @@ pub(super) fn chars_before(text: &str, byte: usize) -> i64 {
     text[..byte].chars().count() as i64
 }
 
-static KEPT: LazyLock<Mutex<HashMap<(String, i64), Arc<Pattern>>>> = LazyLock::new(Mutex::default);
+/// Patterns by text and flags.
+type Kept = Mutex<HashMap<(String, i64), Arc<Pattern>>>;
+static KEPT: LazyLock<Kept> = LazyLock::new(Mutex::default);
 
 impl Pattern {
     /// Compiles a pattern, or takes it from memory.

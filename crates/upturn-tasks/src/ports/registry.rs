@@ -72,9 +72,7 @@ pub(super) fn find(digest: &str, function: &str) -> Option<&'static Port> {
         port.digest == digest
             && match port.name {
                 Name::Exact(name) => name == function,
-                Name::Prefix(start) => {
-                    function.starts_with(start) && function.len() > start.len()
-                }
+                Name::Prefix(start) => function.starts_with(start) && function.len() > start.len(),
             }
     })
 }

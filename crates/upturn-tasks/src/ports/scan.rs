@@ -24,6 +24,31 @@ pub(super) fn check(module: &Arc<Module>, name: &str) -> Result<(), String> {
     scan.global(module, name, 1)
 }
 
+/// Libraries that decide what a helper says, and what they do.
+const CAUSES: [(&str, &str); 3] = [
+    ("sympy", "sympy, which tells whether two formulas are equal"),
+    (
+        "math_verify",
+        "math_verify, which tells whether two formulas are equal",
+    ),
+    ("word2number", "word2number, which reads numbers in words"),
+];
+
+/// A refusal with the library behind it, where the module imports one of those that a
+/// helper stands and falls with.
+pub(super) fn with_cause(module: &Module, why: String) -> String {
+    let mut all = Vec::new();
+    imports(&module.body, &mut all);
+    let is_of = |path: &str, name: &str| path == name || path.starts_with(&format!("{name}."));
+    let cause = CAUSES
+        .iter()
+        .find(|(name, _)| all.iter().any(|(_, path)| is_of(path, name)));
+    match cause {
+        Some((_, what)) => format!("{why}; its module needs {what}"),
+        None => why,
+    }
+}
+
 struct Scan {
     seen: BTreeSet<(PathBuf, String)>,
     statements: HashSet<(PathBuf, usize)>,
@@ -307,11 +332,7 @@ impl Scan {
         if functions::is_module(&full) {
             return Ok(());
         }
-        refuse(
-            module,
-            expr.line,
-            format!("uses {full}, which is not here"),
-        )
+        refuse(module, expr.line, format!("uses {full}, which is not here"))
     }
 
     fn expr(&mut self, expr: &Expr, module: &Arc<Module>, local: &Local) -> Found {
@@ -331,7 +352,10 @@ impl Scan {
                 refuse(module, expr.line, format!("'.{name}' is not read"))
             }
             Kind::Format(pieces) => self.pieces(pieces, module, local),
-            Kind::List(all) | Kind::Tuple(all) | Kind::Set(all) | Kind::And(all)
+            Kind::List(all)
+            | Kind::Tuple(all)
+            | Kind::Set(all)
+            | Kind::And(all)
             | Kind::Or(all) => self.exprs(all, module, local),
             Kind::Dict(entries) => {
                 for (key, value) in entries {
@@ -355,8 +379,11 @@ impl Scan {
                     .try_for_each(|(_, e)| self.expr(e, module, local))
             }
             Kind::Call(function, args) => {
-                // The kinds that `isinstance` asks for are names alone.
                 self.expr(function, module, local)?;
+                let is_batched = |a: &Arg| matches!(a, Arg::Named(n, e) if &**n == "batched" && e.kind == Kind::Bool(true));
+                if args.iter().any(is_batched) {
+                    return refuse(module, expr.line, "a map over batches is not read");
+                }
                 args.iter().try_for_each(|arg| match arg {
                     Arg::One(e) | Arg::Star(e) | Arg::Named(_, e) | Arg::Mapping(e) => {
                         self.expr(e, module, local)

@@ -53,10 +53,16 @@ fn counts(gold: &[V], given: &[V], labels: Option<&[V]>) -> Made<Vec<(V, Counts)
         if texts != 0 && texts != order.len() {
             return raise("ValueError", "Mix of label input types (string and number)");
         }
-        order.sort_by(|a, b| a.order(b).ok().flatten().unwrap_or(std::cmp::Ordering::Equal));
+        order.sort_by(|a, b| {
+            a.order(b)
+                .ok()
+                .flatten()
+                .unwrap_or(std::cmp::Ordering::Equal)
+        });
     }
     for label in order {
-        all.entry(label.key()?).or_insert((label, Counts::default()));
+        all.entry(label.key()?)
+            .or_insert((label, Counts::default()));
     }
     for (g, p) in gold.iter().zip(given) {
         if let Some((_, c)) = all.get_mut(&g.key()?) {
@@ -74,7 +80,11 @@ fn counts(gold: &[V], given: &[V], labels: Option<&[V]>) -> Made<Vec<(V, Counts)
     Ok(all.into_values().collect())
 }
 
-fn averaged(all: &[(V, Counts)], average: Option<&str>, score: &dyn Fn(Counts) -> f64) -> Made<f64> {
+fn averaged(
+    all: &[(V, Counts)],
+    average: Option<&str>,
+    score: &dyn Fn(Counts) -> f64,
+) -> Made<f64> {
     match average {
         Some("macro") => {
             let values: Vec<f64> = all.iter().map(|(_, c)| score(*c)).collect();
@@ -109,7 +119,10 @@ fn averaged(all: &[(V, Counts)], average: Option<&str>, score: &dyn Fn(Counts) -
                 None => raise("ValueError", "pos_label=1 is not a valid label"),
             }
         }
-        other => fatal(format!("an average '{}' is not read", other.unwrap_or("None"))),
+        other => fatal(format!(
+            "an average '{}' is not read",
+            other.unwrap_or("None")
+        )),
     }
 }
 
@@ -135,7 +148,10 @@ pub(super) fn call(path: &str, mut args: Args) -> Made<V> {
     let gold = args.need(0, "y_true")?.items()?;
     let given = args.need(1, "y_pred")?.items()?;
     if gold.len() != given.len() {
-        return raise("ValueError", "found labels with inconsistent numbers of samples");
+        return raise(
+            "ValueError",
+            "found labels with inconsistent numbers of samples",
+        );
     }
     if name == "accuracy_score" {
         args.finish(path)?;

@@ -65,7 +65,10 @@ impl Table {
         if !self.columns.iter().any(|c| c == name) {
             return raise("KeyError", format!("the data has no field '{name}'"));
         }
-        let values = self.rows.iter().map(|r| r.get(name).map_or(V::None, V::from_json));
+        let values = self
+            .rows
+            .iter()
+            .map(|r| r.get(name).map_or(V::None, V::from_json));
         Ok(V::list(values.collect()))
     }
 

@@ -70,6 +70,8 @@ pub(super) enum V {
     Error(&'static str, Rc<str>),
     /// A path of a file, as text; never opened.
     Path(Rc<Path>),
+    /// A hash, in hex.
+    Digest(Rc<str>),
     /// Takes every call and gives none: a logger.
     Mute,
 }
@@ -180,6 +182,7 @@ impl V {
             V::Random(_) => "Random",
             V::Error(kind, _) => kind,
             V::Path(_) => "Path",
+            V::Digest(_) => "HASH",
             V::Mute => "Logger",
         }
     }
@@ -320,9 +323,9 @@ impl V {
             (V::Dict(a), V::Dict(b)) => {
                 let (a, b) = (a.borrow(), b.borrow());
                 a.map.len() == b.map.len()
-                    && a.map
-                        .iter()
-                        .all(|(k, (_, x))| b.map.get(k).is_some_and(|(_, y)| x.equals_at(y, depth + 1)))
+                    && a.map.iter().all(|(k, (_, x))| {
+                        b.map.get(k).is_some_and(|(_, y)| x.equals_at(y, depth + 1))
+                    })
             }
             (V::Set(a), V::Set(b)) => {
                 let (a, b) = (a.borrow(), b.borrow());
@@ -437,10 +440,8 @@ impl V {
         let mut dict = Dict::default();
         for (key, value) in doc {
             let key: Rc<str> = key.as_str().into();
-            dict.map.insert(
-                Key::Str(key.clone()),
-                (V::Str(key), V::from_json(value)),
-            );
+            dict.map
+                .insert(Key::Str(key.clone()), (V::Str(key), V::from_json(value)));
         }
         V::Dict(Rc::new(RefCell::new(dict)))
     }
