@@ -7,8 +7,9 @@
 //!                                Task::load ─ build ─► Item { prompt, choices, requests, hashes }
 //! ```
 //!
-//! No Python is run: a task that names a Python function is refused by that name
-//! ([`Refusal::NeedsPython`]), and [`check()`] lists what a folder of tasks would
+//! No Python is run: the functions that a task names are read as helpers where they
+//! lie within a small part of the language ([`ports`]), and refused by name where they
+//! do not ([`Refusal::NeedsPython`]); [`check()`] lists what a folder of tasks would
 //! need. With [`FewshotMode::Parity`] the requests equal those of
 //! lm-evaluation-harness 0.4.13, string for string; the default draws the examples
 //! of an item from its index alone, and never shows an item its own answer.

@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use sha2::{Digest as _, Sha256};
+use sha2::{Digest as _, Sha256, Sha512};
 use upturn_metrics::PyRandom;
 
 use super::array;
@@ -902,11 +902,8 @@ pub(super) fn call(
             }
         }
         "random.Random" => {
-            let seed = a.take(0, "seed").and_then(|v| v.int());
-            let Some(seed) = seed.and_then(|s| u64::try_from(s).ok()) else {
-                return fatal("a random generator without a seed from 0 is not read");
-            };
-            V::Random(Rc::new(RefCell::new(PyRandom::new(seed))))
+            let seed = a.take(0, "x").unwrap_or(V::None);
+            V::Random(Rc::new(RefCell::new(seeded(&seed)?)))
         }
         "os.path.basename" | "os.path.dirname" => {
             let text = a.need(0, "p")?.to_text()?;
@@ -1014,6 +1011,34 @@ fn re(reader: &Reader, name: &str, args: Vec<V>, named: Vec<(Arc<str>, V)>) -> M
     methods::regex(reader, &pattern, name, Args::new(rest, a.rest()))
 }
 
+/// The generator of a seed: a whole number, or a text (its bytes and their SHA-512, read as
+/// one number).
+fn seeded(seed: &V) -> Made<PyRandom> {
+    match seed {
+        V::Str(text) => {
+            let mut bytes = text.as_bytes().to_vec();
+            bytes.extend_from_slice(&Sha512::digest(text.as_bytes()));
+            bytes.reverse();
+            let mut words: Vec<u32> = bytes
+                .chunks(4)
+                .map(|part| {
+                    part.iter()
+                        .rev()
+                        .fold(0u32, |word, byte| (word << 8) | u32::from(*byte))
+                })
+                .collect();
+            while words.last() == Some(&0) {
+                words.pop();
+            }
+            Ok(PyRandom::from_words(&words))
+        }
+        other => match other.int() {
+            Some(i) => Ok(PyRandom::new(i.unsigned_abs())),
+            None => fatal("a random generator without a seed is not read"),
+        },
+    }
+}
+
 /// Functions of `random`.
 pub(super) fn random(
     reader: &Reader,
@@ -1061,11 +1086,7 @@ pub(super) fn random(
             }
         }
         "seed" => {
-            let seed = a.need(0, "a")?.int().and_then(|s| u64::try_from(s).ok());
-            match seed {
-                Some(seed) => *r = PyRandom::new(seed),
-                None => return fatal("a seed that is no number from 0 is not read"),
-            }
+            *r = seeded(&a.need(0, "a")?)?;
             V::None
         }
         _ => return fatal(format!("random.{name} is not read")),

@@ -526,7 +526,11 @@ fn text(text: &Rc<str>, name: &str, mut args: Args) -> Made<V> {
         }
         // Bytes serve to be counted.
         "encode" => {
-            args.take(0, "encoding");
+            let encoding = chars_of(args.take(0, "encoding"))?;
+            let name = encoding.as_deref().unwrap_or("utf-8").to_lowercase();
+            if !matches!(name.as_str(), "utf-8" | "utf8") {
+                return fatal(format!("encoding as {name} is not read"));
+            }
             V::list(text.bytes().map(|b| V::Int(i64::from(b))).collect())
         }
         "zfill" => {
