@@ -1,10 +1,12 @@
 //! One model on one task.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use upturn_metrics::{Aggregation, MetricRequest, OutputKind};
+use upturn_tasks::ports::Helper;
 use upturn_tasks::{
     BuildOptions, Chat, ChatTemplate, DocSelection, FewshotMode, Gold, Item, ItemRequests,
     OutputType, Task,
@@ -65,6 +67,10 @@ pub(crate) struct Wanted {
     pub(crate) aggregation: Aggregation,
     pub(crate) higher_is_better: bool,
     pub(crate) in_task: bool,
+    /// What computes it, where that is a helper of the task.
+    pub(crate) helper: Option<Arc<Helper>>,
+    /// What joins it over items, where that is a helper of the task.
+    pub(crate) joined_by: Option<Arc<Helper>>,
 }
 
 /// A cell's items and its key.
@@ -162,9 +168,12 @@ fn wanted(task: &Task, options: &EvalOptions) -> Vec<Wanted> {
             aggregation: m.aggregation,
             higher_is_better: m.higher_is_better,
             in_task: true,
+            helper: m.helper.clone(),
+            joined_by: m.joined_by.clone(),
         })
         .collect();
-    if options.graded {
+    // Where a helper scores items, what is right is its own affair.
+    if options.graded && task.config.process_results.is_none() {
         let kind = kind(task.config.output_type);
         for name in graded_metrics(kind) {
             let Some(info) = upturn_metrics::find(name) else {
@@ -176,6 +185,8 @@ fn wanted(task: &Task, options: &EvalOptions) -> Vec<Wanted> {
                     aggregation: info.aggregation,
                     higher_is_better: info.higher_is_better,
                     in_task: false,
+                    helper: None,
+                    joined_by: None,
                 });
             }
         }
@@ -210,6 +221,7 @@ pub fn plan(
         }),
     })?;
     if options.mode != FewshotMode::Parity
+        && task.config.process_results.is_none()
         && let Some(item) = items.iter().find(|i| lacks_right_choice(i))
     {
         return Err(EvalError::Request {
@@ -290,6 +302,12 @@ fn key(
     part(&options.bootstrap_iterations.to_le_bytes());
     for w in wanted {
         part(format!("{:?} {:?} {}", w.request, w.aggregation, w.higher_is_better).as_bytes());
+        if w.helper.is_some() || w.joined_by.is_some() {
+            part(format!("{:?} {:?}", w.helper, w.joined_by).as_bytes());
+        }
+    }
+    if let Some(helper) = &task.config.process_results {
+        part(format!("{helper:?}").as_bytes());
     }
     part(format!("{:?}", task.config.filter_list).as_bytes());
     if let Some(rule) = &options.stop {

@@ -11,6 +11,7 @@
 mod cell;
 mod error;
 mod group;
+mod helpers;
 mod measure;
 mod response;
 mod score;

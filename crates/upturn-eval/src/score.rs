@@ -9,11 +9,13 @@ use upturn_metrics::{
     MetricError, MetricRequest, TokenIds, aggregate, bootstrap_iterations, score_choices,
     score_generation, score_loglikelihood, score_rolling, stderr,
 };
+use upturn_tasks::ports::Plain;
 use upturn_tasks::{Gold, Item, ItemRequests, Task};
 use upturn_types::{ChoiceScore, LanguageModel, Loglikelihood, Sample, TargetScore, Text};
 
 use crate::cell::{CellPlan, EvalOptions, MetricScore, Wanted, output_kind};
 use crate::error::EvalError;
+use crate::helpers;
 use crate::response::ItemResponse;
 
 /// Samples by filter and item, and the aggregated scores by filter and metric.
@@ -42,8 +44,8 @@ pub(crate) fn score_items(
     };
     let mut samples = Vec::new();
     let mut scores = Vec::new();
-    for pipeline in pipelines {
-        let scored: Result<Vec<(Sample, ItemScores)>, EvalError> = plan
+    for (at_pipeline, pipeline) in pipelines.into_iter().enumerate() {
+        let scored: Result<Vec<Scored>, EvalError> = plan
             .items
             .par_iter()
             .zip(responses)
@@ -53,7 +55,9 @@ pub(crate) fn score_items(
                     model,
                     task,
                     requests: &requests,
+                    wanted: &plan.wanted,
                     pipeline,
+                    at_pipeline,
                 };
                 scorer.item(index, item, response).map_err(|e| match e {
                     Fault::Metric(source) => EvalError::Request {
@@ -62,21 +66,57 @@ pub(crate) fn score_items(
                         part: String::new(),
                         reason: source.to_string(),
                     },
+                    Fault::Helper(reason) => EvalError::Request {
+                        task: task.config.task.clone(),
+                        doc_id: item.doc_id,
+                        part: String::new(),
+                        reason,
+                    },
                     Fault::Eval(e) => e,
                 })
             })
             .collect();
         let scored = scored?;
         let mut lists: BTreeMap<&str, Vec<ItemValue>> = BTreeMap::new();
-        for (sample, values) in scored {
+        let mut by_helpers: BTreeMap<&str, Vec<Plain>> = BTreeMap::new();
+        for (sample, values, helped) in scored {
             samples.push(sample);
             for (name, value) in values {
                 lists.entry(name).or_default().push(value);
             }
+            for (name, value) in helped {
+                by_helpers.entry(name).or_default().push(value);
+            }
         }
         let chance = Options::of(&plan.items);
+        let whole = |reason: String| EvalError::Request {
+            task: task.config.task.clone(),
+            doc_id: 0,
+            part: " and on".into(),
+            reason,
+        };
         for wanted in &plan.wanted {
-            if let Some(values) = lists.get(wanted.request.info.name)
+            let name = wanted.request.info.name;
+            if helpers::takes_part(task, wanted) {
+                let Some(values) = by_helpers.get(name) else {
+                    continue;
+                };
+                match &wanted.joined_by {
+                    Some(helper) => {
+                        let value = helper.aggregate(values).map_err(whole)?;
+                        scores.push(joined(wanted, value, values.len(), &pipeline.name));
+                        continue;
+                    }
+                    None => {
+                        let values: Result<Vec<ItemValue>, String> = values
+                            .iter()
+                            .map(|v| helpers::for_aggregation(wanted, v))
+                            .collect();
+                        lists.insert(name, values.map_err(whole)?);
+                    }
+                }
+            }
+            if let Some(values) = lists.get(name)
                 && let Some(score) = score(
                     wanted,
                     values,
@@ -93,6 +133,23 @@ pub(crate) fn score_items(
         }
     }
     Ok((samples, scores))
+}
+
+/// A score that a helper joined: it has no rule for a standard error, nor has it in
+/// lm-evaluation-harness.
+fn joined(wanted: &Wanted, value: f64, n: usize, filter: &str) -> MetricScore {
+    MetricScore {
+        metric: wanted.request.info.name.to_owned(),
+        filter: filter.to_owned(),
+        value,
+        stderr: None,
+        n: n as u64,
+        higher_is_better: wanted.higher_is_better,
+        graded: true,
+        in_task: wanted.in_task,
+        chance: None,
+        ceiling: None,
+    }
 }
 
 fn score(
@@ -160,8 +217,12 @@ impl Options {
     }
 }
 
+/// An item's sample, the scores of metrics, and those that helpers have a part in.
+type Scored<'w> = (Sample, ItemScores, Vec<(&'w str, Plain)>);
+
 enum Fault {
     Metric(MetricError),
+    Helper(String),
     Eval(EvalError),
 }
 
@@ -175,17 +236,22 @@ struct Scorer<'a> {
     model: &'a dyn LanguageModel,
     task: &'a Task,
     requests: &'a [MetricRequest],
+    wanted: &'a [Wanted],
     pipeline: &'a FilterPipeline,
+    at_pipeline: usize,
 }
 
-impl Scorer<'_> {
+impl<'a> Scorer<'a> {
     fn item(
         &self,
         index: usize,
         item: &Item,
         response: &ItemResponse,
-    ) -> Result<(Sample, ItemScores), Fault> {
+    ) -> Result<Scored<'a>, Fault> {
         let mut sample = blank(item, &self.pipeline.name);
+        let mut filtered = None;
+        // Scores that a helper gives are not computed beside it.
+        let scored_by_helper = self.task.config.process_results.is_some();
         let scores = match &item.requests {
             ItemRequests::Choices { conditional, .. } => {
                 sample.choices = choices(item, conditional.len(), &response.likelihoods);
@@ -198,7 +264,10 @@ impl Scorer<'_> {
                 if let [only] = right[..] {
                     sample.gold = Some(only as u32);
                 }
-                let scores = score_choices(&scored, self.requests)?;
+                let scores = match scored_by_helper {
+                    true => Vec::new(),
+                    false => score_choices(&scored, self.requests)?,
+                };
                 sample.target_score = sample.gold.map(|right| {
                     let right = &sample.choices[right as usize];
                     TargetScore {
@@ -213,27 +282,54 @@ impl Scorer<'_> {
             }
             ItemRequests::Loglikelihood(request) => {
                 let target = target_score(&request.continuation, &first(&response.likelihoods));
-                let scores = score_loglikelihood(&target, self.requests);
+                let scores = match scored_by_helper {
+                    true => Vec::new(),
+                    false => score_loglikelihood(&target, self.requests),
+                };
                 sample.target_score = Some(target);
                 scores
             }
             ItemRequests::Rolling(request) => {
                 let target = target_score(&request.text, &first(&response.likelihoods));
-                let scores = score_rolling(&request.text, &target, self.requests);
+                let scores = match scored_by_helper {
+                    true => Vec::new(),
+                    false => score_rolling(&request.text, &target, self.requests),
+                };
                 sample.target_score = Some(target);
                 scores
             }
-            ItemRequests::Generate(_) => self.generation(index, item, response, &mut sample)?,
+            ItemRequests::Generate(_) => {
+                let (scores, result) = self.generation(index, item, response, &mut sample)?;
+                filtered = Some(result);
+                scores
+            }
         };
+        let helped = helpers::of_item(
+            self.task,
+            self.wanted,
+            item,
+            response,
+            filtered.as_ref(),
+            &scores,
+        )
+        .map_err(Fault::Helper)?;
         sample.metrics = self
             .requests
             .iter()
             .map(|r| {
-                let value = scores.iter().find(|s| s.0 == r.info.name);
-                (r.info.name.into(), value.and_then(|v| v.1.as_number()))
+                let name = r.info.name;
+                let by_helper = helped.iter().find(|s| s.0 == name);
+                let value = match by_helper {
+                    Some((_, value)) => value.number(),
+                    None => {
+                        let value = scores.iter().find(|s| s.0 == name);
+                        value.and_then(|v| v.1.as_number())
+                    }
+                };
+                (name.into(), value)
             })
             .collect();
-        Ok((sample, scores))
+        Ok((sample, scores, helped))
     }
 
     fn generation(
@@ -242,12 +338,20 @@ impl Scorer<'_> {
         item: &Item,
         response: &ItemResponse,
         sample: &mut Sample,
-    ) -> Result<ItemScores, Fault> {
-        let answers: Vec<FilterValue> = response
+    ) -> Result<(ItemScores, FilterValue), Fault> {
+        let texts: Vec<String> = response
             .generations
             .iter()
-            .map(|g| FilterValue::from(g.text.as_str()))
+            .map(|g| g.text.clone())
             .collect();
+        let answers: Vec<FilterValue> =
+            match self
+                .task
+                .filtered_by_helper(self.at_pipeline, &texts, &item.doc)
+            {
+                Some(filtered) => filtered.map_err(Fault::Helper)?,
+                None => texts.into_iter().map(FilterValue::from).collect(),
+            };
         let field = item
             .doc
             .get("choices")
@@ -257,12 +361,6 @@ impl Scorer<'_> {
                 all.iter().map(text).collect::<Vec<String>>()
             });
         let result = self.pipeline.apply_doc(index, &answers, field.as_deref())?;
-        let options: Option<Vec<String>> = self
-            .task
-            .config
-            .doc_to_choice
-            .is_some()
-            .then(|| item.choices.iter().map(ToString::to_string).collect());
         let needs_ids = self.requests.iter().any(|r| r.info.needs_token_ids());
         let tokens = |text: &str| {
             self.model.tokenize(text).map_err(|e| {
@@ -280,19 +378,27 @@ impl Scorer<'_> {
             }
             _ => None,
         };
-        let gold = FilterValue::from_json(&item.target);
+        // Where there are options, the target's is already the reference.
+        let gold = match (&self.task.config.doc_to_choice, item.references.first()) {
+            (Some(_), Some(text)) => FilterValue::from(&**text),
+            _ => FilterValue::from_json(&item.target),
+        };
+        let own: &[MetricRequest] = match self.task.config.process_results {
+            Some(_) => &[],
+            None => self.requests,
+        };
         let mut scores = score_generation(
             &GenerationResponse {
                 result: &result,
                 gold: &gold,
-                choices: options.as_deref(),
+                choices: None,
                 multiple_targets: self.task.has_multiple_targets(),
                 token_ids: ids.as_ref().map(|(prediction, targets)| TokenIds {
                     prediction,
                     targets,
                 }),
             },
-            self.requests,
+            own,
         )?;
         if let (Some(likelihood), Some(target)) =
             (response.likelihoods.first(), item.references.first())
@@ -312,7 +418,7 @@ impl Scorer<'_> {
             FilterValue::Str(text) => text.as_str().into(),
             other => other.to_json().to_string().into(),
         });
-        Ok(scores)
+        Ok((scores, result))
     }
 }
 

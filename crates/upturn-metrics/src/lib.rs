@@ -41,7 +41,7 @@ pub use item::ItemValue;
 pub use metric::{Chance, MetricInfo, MetricRequest, OutputKind, find, metrics};
 pub use numeric::{argmax, sample_stddev, softmax};
 pub use python_random::PyRandom;
-pub use python_re::{FoundText, PyRegex};
+pub use python_re::{FoundText, GroupSpans, PyRegex};
 pub use python_str::{count_words, escape, is_space, repr, strip, write_repr};
 pub use score::{
     ChoicesResponse, GenerationResponse, Gold, ItemScores, TokenIds, score_choices,

@@ -43,8 +43,11 @@ impl PyRandom {
         }
     }
 
-    /// Initialisation by an array, of the generator's authors.
-    fn from_words(key: &[u32]) -> Self {
+    /// The generator that a whole number seeds, given as its 32-bit words, lowest first;
+    /// none is the word 0. Initialisation by an array, of the generator's authors.
+    #[must_use]
+    pub fn from_words(key: &[u32]) -> Self {
+        let key = if key.is_empty() { &[0] } else { key };
         let mut state = [0u32; N];
         state[0] = 19_650_218;
         for i in 1..N {

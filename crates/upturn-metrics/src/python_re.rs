@@ -31,6 +31,9 @@ pub enum FoundText {
     Groups(Vec<String>),
 }
 
+/// Places of the groups of a match in bytes; the first is the whole match.
+pub type GroupSpans = Vec<Option<(usize, usize)>>;
+
 /// A compiled pattern of Python's `re`.
 #[derive(Debug, Clone)]
 pub struct PyRegex {
@@ -40,6 +43,7 @@ pub struct PyRegex {
     /// The pattern where a match at the very start must not be empty.
     non_empty: OnceLock<Regex>,
     n_groups: usize,
+    names: Vec<(String, usize)>,
 }
 
 impl PyRegex {
@@ -52,7 +56,7 @@ impl PyRegex {
             pattern: pattern.to_owned(),
             reason,
         };
-        let (translated, n_groups) = translate(pattern).map_err(fail)?;
+        let (translated, n_groups, names) = translate(pattern).map_err(fail)?;
         let regex = build(&translated).map_err(|e| fail(one_line(&e)))?;
         Ok(PyRegex {
             source: pattern.to_owned(),
@@ -60,6 +64,7 @@ impl PyRegex {
             regex,
             non_empty: OnceLock::new(),
             n_groups,
+            names,
         })
     }
 
@@ -67,6 +72,41 @@ impl PyRegex {
     #[must_use]
     pub fn pattern(&self) -> &str {
         &self.source
+    }
+
+    /// Names of groups, with their numbers.
+    #[must_use]
+    pub fn group_names(&self) -> &[(String, usize)] {
+        &self.names
+    }
+
+    /// Every match as `re.finditer` goes through them: the places of its groups in bytes, of
+    /// the whole match first; none for a group that took no part.
+    ///
+    /// # Errors
+    /// When the search needs too many steps.
+    pub fn find_spans(&self, text: &str) -> Result<Vec<GroupSpans>, MetricError> {
+        let mut found = Vec::new();
+        self.each_match(text, |groups| found.push(self.spans(groups)))?;
+        Ok(found)
+    }
+
+    /// `re.search` from a byte of the text on.
+    ///
+    /// # Errors
+    /// When the search needs too many steps.
+    pub fn search(&self, text: &str, from: usize) -> Result<Option<GroupSpans>, MetricError> {
+        let captures = self
+            .regex
+            .captures_from_pos(text, from)
+            .map_err(|e| self.fail(&e))?;
+        Ok(captures.map(|groups| self.spans(&groups)))
+    }
+
+    fn spans(&self, groups: &fancy_regex::Captures<'_>) -> GroupSpans {
+        (0..=self.n_groups)
+            .map(|i| groups.get(i).map(|m| (m.start(), m.end())))
+            .collect()
     }
 
     /// `re.findall`.
@@ -237,8 +277,11 @@ struct Translator<'a> {
     n_groups: usize,
 }
 
-/// The pattern in `fancy-regex`'s syntax, and its number of groups.
-fn translate(pattern: &str) -> Result<(String, usize), String> {
+/// A pattern in `fancy-regex`'s syntax, its number of groups, and those with names.
+type Translated = (String, usize, Vec<(String, usize)>);
+
+/// The pattern in `fancy-regex`'s syntax, with what is known of its groups.
+fn translate(pattern: &str) -> Result<Translated, String> {
     let mut t = Translator {
         input: pattern.chars().peekable(),
         out: String::with_capacity(pattern.len() + 16),
@@ -247,7 +290,7 @@ fn translate(pattern: &str) -> Result<(String, usize), String> {
     };
     t.alternatives(Flags::default(), 0)?;
     match t.input.next() {
-        None => Ok((t.out, t.n_groups)),
+        None => Ok((t.out, t.n_groups, t.names)),
         Some(_) => Err("unbalanced parenthesis".to_owned()),
     }
 }

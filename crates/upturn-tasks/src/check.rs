@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
-use crate::config::{TaskConfig, python_of};
+use crate::config::{TaskConfig, helpers_of, python_of};
 use crate::error::{Refusal, TaskError};
 use crate::index::yaml_files;
 use crate::library::Library;
@@ -41,6 +41,20 @@ pub struct FileReport {
     pub path: PathBuf,
     /// What can be done with it.
     pub verdict: Verdict,
+    /// What is done about the Python functions that a runnable task names.
+    pub help: Help,
+}
+
+/// What is done about the Python functions that a task names.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Help {
+    /// It names none, or cannot be run.
+    #[default]
+    None,
+    /// They are read as helpers (see [`crate::ports`]).
+    Read,
+    /// One of them at least is replaced by a port written by hand.
+    Ported,
 }
 
 /// Counts of verdicts.
@@ -50,6 +64,10 @@ pub struct Totals {
     pub files: usize,
     /// See [`Verdict::Runnable`].
     pub runnable: usize,
+    /// Those of them that run because helpers are read.
+    pub read: usize,
+    /// Those of them that run because of a port written by hand.
+    pub ported: usize,
     /// See [`Verdict::NeedsDatasetScript`].
     pub needs_dataset_script: usize,
     /// See [`Verdict::NeedsPort`].
@@ -90,8 +108,12 @@ pub fn check(folders: &[PathBuf]) -> Result<Check, TaskError> {
     let mut files: Vec<FileReport> = paths
         .into_par_iter()
         .map(|path| {
-            let verdict = checker.verdict(&path);
-            FileReport { path, verdict }
+            let (verdict, help) = checker.verdict(&path);
+            FileReport {
+                path,
+                verdict,
+                help,
+            }
         })
         .collect();
     if files.iter().any(|f| f.verdict == Verdict::Group) {
@@ -104,8 +126,8 @@ pub fn check(folders: &[PathBuf]) -> Result<Check, TaskError> {
             };
             match fault {
                 None => {}
-                Some(TaskError::Refused(Refusal::NeedsPython { key, function, .. })) => {
-                    let functions = vec![format!("{key}: {function}")];
+                Some(TaskError::Refused(refusal @ Refusal::NeedsPython { .. })) => {
+                    let functions = vec![named(&refusal)];
                     file.verdict = Verdict::NeedsPort { functions };
                 }
                 Some(e) => file.verdict = Verdict::Refused(e.to_string()),
@@ -117,6 +139,11 @@ pub fn check(folders: &[PathBuf]) -> Result<Check, TaskError> {
         ..Totals::default()
     };
     for file in &files {
+        match file.help {
+            Help::None => {}
+            Help::Read => totals.read += 1,
+            Help::Ported => totals.ported += 1,
+        }
         *match file.verdict {
             Verdict::Runnable => &mut totals.runnable,
             Verdict::NeedsDatasetScript => &mut totals.needs_dataset_script,
@@ -136,6 +163,16 @@ pub fn check(folders: &[PathBuf]) -> Result<Check, TaskError> {
     Ok(Check { files, totals })
 }
 
+/// A function that is not read, with its key and why.
+fn named(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::NeedsPython {
+            key, function, why, ..
+        } => format!("{key}: {function} ({why})"),
+        other => other.to_string(),
+    }
+}
+
 #[derive(Default)]
 struct Checker {
     loader: Loader,
@@ -144,11 +181,23 @@ struct Checker {
 }
 
 impl Checker {
-    fn verdict(&self, path: &Path) -> Verdict {
-        match self.loader.load(path) {
-            Ok(raw) => self.verdict_of(&raw),
-            Err(e) => Verdict::Refused(e.to_string()),
+    fn verdict(&self, path: &Path) -> (Verdict, Help) {
+        let raw = match self.loader.load(path) {
+            Ok(raw) => raw,
+            Err(e) => return (Verdict::Refused(e.to_string()), Help::None),
+        };
+        let verdict = self.verdict_of(&raw);
+        if verdict != Verdict::Runnable {
+            return (verdict, Help::None);
         }
+        let helpers = helpers_of(&raw);
+        let is_port = helpers.iter().any(|(_, h)| h.port_of().is_some());
+        let help = match helpers.is_empty() {
+            true => Help::None,
+            false if is_port => Help::Ported,
+            false => Help::Read,
+        };
+        (verdict, help)
     }
 
     fn verdict_of(&self, raw: &RawConfig) -> Verdict {
@@ -163,12 +212,8 @@ impl Checker {
         // Templates are checked whether or not the task runs.
         let templates = self.templates(raw);
         if !python.is_empty() {
-            let name = |r: Refusal| match r {
-                Refusal::NeedsPython { key, function, .. } => format!("{key}: {function}"),
-                other => other.to_string(),
-            };
             return Verdict::NeedsPort {
-                functions: python.into_iter().map(name).collect(),
+                functions: python.iter().map(named).collect(),
             };
         }
         if let Err(reason) = templates {
@@ -291,10 +336,14 @@ mod tests {
         }
         let check = check(&[dir.path().to_path_buf()]).expect("checked");
         let verdicts: Vec<&Verdict> = check.files.iter().map(|f| &f.verdict).collect();
-        let functions = vec!["process_docs: utils.f".to_string()];
-        assert_eq!(
-            verdicts[..2],
-            [&Verdict::Runnable, &Verdict::NeedsPort { functions }]
+        assert_eq!(verdicts[0], &Verdict::Runnable);
+        let Verdict::NeedsPort { functions } = verdicts[1] else {
+            panic!("{:?}", verdicts[1])
+        };
+        assert!(
+            functions[0].starts_with("process_docs: utils.f (")
+                && functions[0].ends_with("utils.py is not there)"),
+            "{functions:?}"
         );
         assert_eq!(
             verdicts[3..6],
@@ -330,7 +379,10 @@ mod tests {
             ),
             (14, 1, 8)
         );
-        let functions = vec!["aggregate_metric_list.aggregation: u.f".to_string()];
+        let functions = vec![
+            "aggregate_metric_list.aggregation: u.f (groups join scores by their mean alone)"
+                .to_string(),
+        ];
         assert_eq!(*verdicts[13], Verdict::NeedsPort { functions });
     }
 }

@@ -16,7 +16,7 @@ use upturn_types::GenerateOptions;
 
 pub use self::fewshot::{FewshotConfig, SamplerKind};
 pub use self::filters::{FilterConfig, FilterStep};
-pub use self::functions::python_of;
+pub use self::functions::{helpers_of, python_of};
 pub use self::generation::generate_options;
 pub use self::metrics::MetricConfig;
 pub use self::output_type::OutputType;
@@ -25,6 +25,7 @@ use self::generation::float_of;
 use self::keys::{Keys, check_key};
 use crate::dataset::DatasetSpec;
 use crate::error::TaskError;
+use crate::ports::Helper;
 use crate::raw::{RawConfig, at};
 
 /// A `doc_to_*` value.
@@ -36,6 +37,8 @@ pub enum DocField {
     Int(i64),
     /// The same list for every item (of a map, its values).
     List(Arc<[Value]>),
+    /// What a helper makes of the item.
+    Helper(Arc<Helper>),
 }
 
 /// A task's configuration.
@@ -63,6 +66,10 @@ pub struct TaskConfig {
     pub test_split: Option<String>,
     /// Split of the few-shot examples.
     pub fewshot_split: Option<String>,
+    /// What is done with the rows of every split before anything else.
+    pub process_docs: Option<Arc<Helper>>,
+    /// What scores an item, in place of the metrics' own way.
+    pub process_results: Option<Arc<Helper>>,
     /// How questions are asked.
     pub output_type: OutputType,
     /// The question.
@@ -148,6 +155,8 @@ impl TaskConfig {
             training_split: keys.text("training_split")?,
             validation_split: keys.text("validation_split")?,
             test_split: keys.text("test_split")?,
+            process_docs: keys.helper("process_docs")?,
+            process_results: keys.helper("process_results")?,
             doc_to_text: keys.doc_field("doc_to_text")?,
             doc_to_target: keys.doc_field("doc_to_target")?,
             doc_to_choice: keys.doc_field("doc_to_choice")?,

@@ -7,7 +7,7 @@ use crate::dataset::DatasetError;
 pub enum Refusal {
     /// It names a Python function or class; none is ever run.
     #[error(
-        "{file}:{line}: {key} is the Python function {function}; no Python is run here, so prepare what it does in the data and remove the key"
+        "{file}:{line}: {key} is the Python function {function}; no Python is run here, and it is not read as a helper ({why}), so prepare what it does in the data and remove the key"
     )]
     NeedsPython {
         /// The key, with dots for nested ones.
@@ -18,6 +18,8 @@ pub enum Refusal {
         file: String,
         /// Its line, from 1.
         line: usize,
+        /// Why it is not read here, as a fragment with file and line of the helper.
+        why: String,
     },
     /// It asks for something that is not done here.
     #[error("{file}:{line}: {key}: {reason}")]

@@ -7,14 +7,16 @@
 //!                                Task::load ─ build ─► Item { prompt, choices, requests, hashes }
 //! ```
 //!
-//! No Python is run: a task that names a Python function is refused by that name
-//! ([`Refusal::NeedsPython`]), and [`check()`] lists what a folder of tasks would
+//! No Python is run: the functions that a task names are read as helpers where they
+//! lie within a small part of the language ([`ports`]), and refused by name where they
+//! do not ([`Refusal::NeedsPython`]); [`check()`] lists what a folder of tasks would
 //! need. With [`FewshotMode::Parity`] the requests equal those of
 //! lm-evaluation-harness 0.4.13, string for string; the default draws the examples
 //! of an item from its index alone, and never shows an item its own answer.
 
 mod ability;
 pub mod check;
+mod check_table;
 pub mod config;
 pub mod dataset;
 pub mod error;
@@ -24,6 +26,7 @@ pub mod generated;
 pub mod index;
 pub mod library;
 mod methods;
+pub mod ports;
 pub mod prompt;
 pub mod python;
 pub mod raw;
@@ -33,7 +36,8 @@ pub mod template;
 pub mod yaml;
 mod yaml_scalar;
 
-pub use check::{Check, FileReport, Totals, Verdict, check};
+pub use check::{Check, FileReport, Help, Totals, Verdict, check};
+pub use check_table::markdown as check_markdown;
 pub use config::{
     DocField, FewshotConfig, FilterConfig, FilterStep, MetricConfig, OutputType, SamplerKind,
     TaskConfig, generate_options,

@@ -719,6 +719,7 @@ fn aggregate(raw: &RawConfig) -> Result<Vec<AggregateMetric>, TaskError> {
                         function: f.name.to_string(),
                         file: field.file.display().to_string(),
                         line: f.line,
+                        why: "groups join scores by their mean alone".into(),
                     }
                     .into());
                 }

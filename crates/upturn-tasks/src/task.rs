@@ -20,6 +20,7 @@ use crate::config::{OutputType, TaskConfig};
 use crate::dataset::{Datasets, Doc};
 use crate::error::TaskError;
 use crate::fewshot::{Drawing, FewshotMode, Shots};
+use crate::ports::Helper;
 use crate::prompt::Chat;
 use crate::scoring::TaskMetric;
 use crate::template::{DocValue, Templates};
@@ -111,13 +112,22 @@ impl Task {
         let open = |split: &str| {
             datasets
                 .open(&spec, split)
-                .map(|docs| docs.into_iter().map(Arc::new).collect::<Vec<_>>())
                 .map_err(|source| TaskError::Data {
                     task: config.task.clone(),
                     source,
                 })
         };
-        let docs = open(&split)?;
+        let open = |split: &str, helper: Option<&Arc<Helper>>| {
+            let docs = open(split)?;
+            let docs = match helper {
+                None => docs,
+                Some(helper) => helper.process_docs(docs).map_err(|reason| {
+                    whole(&config, format!("process_docs: split {split}: {reason}"))
+                })?,
+            };
+            Ok(docs.into_iter().map(Arc::new).collect::<Vec<_>>())
+        };
+        let docs = open(&split, config.process_docs.as_ref())?;
         let first = docs
             .first()
             .cloned()
@@ -184,7 +194,7 @@ impl Task {
         config: &TaskConfig,
         eval_split: &str,
         eval_docs: &[Arc<Doc>],
-        open: impl Fn(&str) -> Result<Vec<Arc<Doc>>, TaskError>,
+        open: impl Fn(&str, Option<&Arc<Helper>>) -> Result<Vec<Arc<Doc>>, TaskError>,
     ) -> Result<Pool, TaskError> {
         let fewshot = &config.fewshot;
         let same_split = fewshot.split == config.test_split;
@@ -205,10 +215,15 @@ impl Task {
         .into_iter()
         .find_map(Option::as_deref)
         .unwrap_or(eval_split);
-        let docs = if split == eval_split {
+        // Rows of a split named for examples go their own way.
+        let helper = match &fewshot.split {
+            Some(_) => fewshot.process_docs.as_ref(),
+            None => config.process_docs.as_ref(),
+        };
+        let docs = if split == eval_split && helper == config.process_docs.as_ref() {
             eval_docs.to_vec()
         } else {
-            open(split)?
+            open(split, helper)?
         };
         if docs.is_empty() {
             return Err(whole(
@@ -286,6 +301,22 @@ impl Task {
     #[must_use]
     pub fn pipelines(&self) -> &[FilterPipeline] {
         &self.pipelines
+    }
+
+    /// The answers of an item through the helper that is the first step of a filter; none
+    /// where that filter has none.
+    ///
+    /// # Errors
+    /// What stopped the helper.
+    pub fn filtered_by_helper(
+        &self,
+        pipeline: usize,
+        answers: &[String],
+        doc: &Doc,
+    ) -> Option<Result<Vec<upturn_metrics::FilterValue>, String>> {
+        let step = self.config.filter_list.get(pipeline)?.steps.first()?;
+        let helper = step.helper.as_ref()?;
+        Some(helper.filter(&step.kwargs, answers, doc))
     }
 
     /// Builds items and their requests, in parallel, in order.

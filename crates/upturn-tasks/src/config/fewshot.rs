@@ -5,8 +5,10 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::DocField;
+use super::functions::helper_at;
 use super::keys::Keys;
 use crate::error::{TaskError, did_you_mean};
+use crate::ports::Helper;
 use crate::yaml::Yaml;
 
 /// Keys of `fewshot_config`.
@@ -40,6 +42,8 @@ pub struct FewshotConfig {
     pub sampler: SamplerKind,
     /// The split they come from.
     pub split: Option<String>,
+    /// What is done with the rows of `split`; none is nothing.
+    pub process_docs: Option<Arc<Helper>>,
     /// Examples written in the file; `split` goes before them.
     pub samples: Option<Vec<Map<String, Value>>>,
     /// Replaces the task's `doc_to_text`.
@@ -68,6 +72,7 @@ impl Keys<'_> {
         let mut out = FewshotConfig {
             sampler: SamplerKind::Default,
             split: split.map(str::to_string),
+            process_docs: self.helper("process_docs")?,
             samples: None,
             doc_to_text: self.doc_field("doc_to_text")?,
             doc_to_choice: self.doc_field("doc_to_choice")?,
@@ -125,14 +130,15 @@ impl Keys<'_> {
                         ));
                     }
                 }
-                "process_docs" if is_null => {}
-                "process_docs" => {
-                    return Err(self.wrong(
-                        KEY,
-                        "a Python function (which would not be run)",
-                        value,
-                    ));
-                }
+                "process_docs" if is_null => out.process_docs = None,
+                "process_docs" => match helper_at(value, &full, self.file_of(KEY))? {
+                    Some(helper) => out.process_docs = Some(helper),
+                    // lm-evaluation-harness takes an empty text for nothing.
+                    None if value.as_str() == Some("") => out.process_docs = None,
+                    None => {
+                        return Err(self.wrong(KEY, "a helper (!function module.name)", value));
+                    }
+                },
                 _ => {
                     return Err(self.fail(
                         KEY,
@@ -166,6 +172,12 @@ impl Keys<'_> {
 
     fn samples(&self, value: &Yaml) -> Result<Option<Vec<Map<String, Value>>>, TaskError> {
         const KEY: &str = "fewshot_config";
+        if let Some(helper) = helper_at(value, "fewshot_config.samples", self.file_of(KEY))? {
+            return helper
+                .samples()
+                .map(Some)
+                .map_err(|reason| self.fail(KEY, format!("samples: {reason}")));
+        }
         match value {
             Yaml::Null => Ok(None),
             Yaml::Seq(items) => items

@@ -1,10 +1,15 @@
 //! The keys that a task may have, and typed access to them.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use super::DocField;
+use super::functions::helper_at;
 use super::output_type::OutputType;
 use crate::error::{Refusal, TaskError, did_you_mean};
+use crate::ports::Helper;
 use crate::raw::{RawConfig, RawField, at};
 use crate::yaml::Yaml;
 
@@ -146,12 +151,23 @@ impl Keys<'_> {
                 "programs written by a model are not run here",
             ));
         }
-        for key in ["process_docs", "process_results"] {
-            if let Some(value) = self.0.value(key) {
-                return Err(self.wrong(key, "a Python function (which would not be run)", value));
-            }
-        }
         Ok(())
+    }
+
+    /// The file that a key stands in.
+    pub(super) fn file_of(&self, key: &str) -> &Arc<Path> {
+        self.0.field(key).map_or(&self.0.file, |f| &f.file)
+    }
+
+    /// A key that takes a helper and nothing else.
+    pub(super) fn helper(&self, key: &str) -> Result<Option<Arc<Helper>>, TaskError> {
+        let Some(value) = self.0.value(key) else {
+            return Ok(None);
+        };
+        match helper_at(value, key, self.file_of(key))? {
+            Some(helper) => Ok(Some(helper)),
+            None => Err(self.wrong(key, "a helper (!function module.name)", value)),
+        }
     }
 
     pub(super) fn text(&self, key: &str) -> Result<Option<String>, TaskError> {
@@ -232,6 +248,10 @@ impl Keys<'_> {
 
     pub(super) fn as_doc_field(&self, key: &str, value: &Yaml) -> Result<DocField, TaskError> {
         let is_choice = key.ends_with("doc_to_choice");
+        let root = key.split('.').next().unwrap_or(key);
+        if let Some(helper) = helper_at(value, key, self.file_of(root))? {
+            return Ok(DocField::Helper(helper));
+        }
         match value {
             Yaml::Str(text) => Ok(DocField::Text(text.clone())),
             Yaml::Int(n) if !is_choice => Ok(DocField::Int(*n)),

@@ -1,10 +1,14 @@
 //! `metric_list`: what a task is scored by.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
+use super::functions::helper_at;
 use super::keys::Keys;
 use super::output_type::OutputType;
 use crate::error::TaskError;
+use crate::ports::Helper;
 use crate::yaml::Yaml;
 
 /// One entry of `metric_list`.
@@ -20,6 +24,10 @@ pub struct MetricConfig {
     pub hf_evaluate: bool,
     /// Its other settings, such as `ignore_case`.
     pub kwargs: Map<String, Value>,
+    /// What computes it, where that is a helper.
+    pub helper: Option<Arc<Helper>>,
+    /// What joins it over items, where that is a helper.
+    pub joined_by: Option<Arc<Helper>>,
 }
 
 impl Keys<'_> {
@@ -35,6 +43,8 @@ impl Keys<'_> {
                 higher_is_better: None,
                 hf_evaluate: false,
                 kwargs: Map::new(),
+                helper: None,
+                joined_by: None,
             };
             return Ok(output_type.default_metrics().iter().map(own).collect());
         };
@@ -53,6 +63,12 @@ impl Keys<'_> {
 
     fn metric(&self, item: &Yaml) -> Result<MetricConfig, TaskError> {
         const KEY: &str = "metric_list";
+        let function = |key: &str| match item.get(key) {
+            Some(value) => helper_at(value, &format!("{KEY}.{key}"), self.file_of(KEY)),
+            None => Ok(None),
+        };
+        let helper = function("metric")?;
+        let joined_by = function("aggregation")?;
         let Value::Object(mut kwargs) = item.to_json() else {
             return Err(self.wrong(KEY, "entries such as {metric: acc}", item));
         };
@@ -66,10 +82,13 @@ impl Keys<'_> {
         let name = kwargs
             .shift_remove("metric")
             .ok_or_else(|| self.fail(KEY, "an entry has no key 'metric'"))?;
-        let name = word(name)?;
+        let name = match &helper {
+            Some(helper) => helper.name().to_string(),
+            None => word(name)?,
+        };
         let aggregation = kwargs
             .shift_remove("aggregation")
-            .filter(|v| !v.is_null())
+            .filter(|v| !v.is_null() && joined_by.is_none())
             .map(word)
             .transpose()?;
         let higher_is_better = match kwargs.shift_remove("higher_is_better") {
@@ -93,6 +112,8 @@ impl Keys<'_> {
             higher_is_better,
             hf_evaluate,
             kwargs,
+            helper,
+            joined_by,
         })
     }
 }

@@ -181,7 +181,9 @@ impl<'b> Builder<'b> {
         if self.task.config.output_type != OutputType::GenerateUntil {
             return Ok(Vec::new());
         }
-        if self.task.choice.is_some() {
+        // A helper that scores the answer knows what is right.
+        let scored_by_helper = self.task.config.process_results.is_some();
+        if self.task.choice.is_some() && !scored_by_helper {
             let chosen = index(target, choices.len()).map(|i| choices[i].clone());
             return match chosen {
                 Some(text) => Ok(vec![text]),

@@ -11,6 +11,7 @@ use super::fault::{Made, advised, clip, fault};
 use crate::config::{DocField, TaskConfig};
 use crate::dataset::Doc;
 use crate::error::TaskError;
+use crate::ports::Helper;
 use crate::python;
 use crate::template::{DocValue, TemplateId, Templates};
 
@@ -21,6 +22,7 @@ pub(super) enum Source {
     Template(TemplateId),
     Int(i64),
     List(Arc<[Value]>),
+    Helper(Arc<Helper>),
 }
 
 /// A named place of the task file.
@@ -67,6 +69,7 @@ impl Compiler<'_> {
             None => return Ok(None),
             Some(DocField::Int(n)) => Source::Int(*n),
             Some(DocField::List(items)) => Source::List(items.clone()),
+            Some(DocField::Helper(helper)) => Source::Helper(helper.clone()),
             Some(DocField::Text(text)) if self.features.contains(&**text) => {
                 Source::Field(text.clone())
             }
@@ -102,6 +105,7 @@ impl Task {
             Source::Int(n) => Ok(Value::from(*n)),
             Source::Field(name) => field(compiled.key, doc, name),
             Source::List(_) => fault(compiled.key, "a list is not a question"),
+            Source::Helper(helper) => made_by(compiled.key, helper, doc),
             Source::Template(id) => {
                 let text = self.render(compiled.key, id, value)?;
                 self.digits(compiled.key, text)
@@ -128,6 +132,7 @@ impl Task {
             Source::Int(n) => Ok(Value::from(*n)),
             Source::Field(name) => field(compiled.key, doc, name),
             Source::List(items) => Ok(Value::Array(items.to_vec())),
+            Source::Helper(helper) => made_by(compiled.key, helper, doc),
             Source::Template(id) => {
                 let text = self.render(compiled.key, id, value)?;
                 if text.len() >= 2 && text.starts_with('[') && text.ends_with(']') {
@@ -149,6 +154,7 @@ impl Task {
             Source::List(items) => return texts(compiled.key, items),
             Source::Field(name) => field(compiled.key, doc, name)?,
             Source::Int(_) => return fault(compiled.key, "a number is not a list of choices"),
+            Source::Helper(helper) => made_by(compiled.key, helper, doc)?,
             Source::Template(id) => {
                 let text = self.render(compiled.key, id, value)?;
                 python::literal_eval(&text).or_else(|reason| fault(compiled.key, reason))?
@@ -183,6 +189,10 @@ impl Task {
             .render(id, value)
             .or_else(|reason| fault(key, reason))
     }
+}
+
+fn made_by(key: &'static str, helper: &Helper, doc: &Doc) -> Made<Value> {
+    helper.of_doc(doc).or_else(|reason| fault(key, reason))
 }
 
 fn field(key: &'static str, doc: &Doc, name: &str) -> Made<Value> {

@@ -1,7 +1,7 @@
 //! `upturn tasks`: the benchmarks Upturn knows, and which task files run here.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use upturn_tasks::{Check, FileReport, Verdict};
@@ -47,6 +47,9 @@ struct CheckArgs {
     /// Print as JSON
     #[arg(long)]
     json: bool,
+    /// Print a table of the folders right under DIR, in Markdown
+    #[arg(long, conflicts_with_all = ["json", "all"])]
+    markdown: bool,
 }
 
 /// Runs the command.
@@ -132,9 +135,13 @@ fn check(args: &CheckArgs) -> Outcome {
             "no .yaml file in any of the folders",
         ));
     }
-    let text = match args.json {
-        true => check_json(&found, args.all),
-        false => check_text(&found, args.all),
+    let text = match (args.json, args.markdown) {
+        (true, _) => check_json(&found, args.all),
+        (false, true) => {
+            let root = args.folders.first().map_or(Path::new(""), PathBuf::as_path);
+            upturn_tasks::check_markdown(&found, root)
+        }
+        (false, false) => check_text(&found, args.all),
     };
     output::print(&text)?;
     // What a folder of tasks cannot do here is an answer; a file that is wrong is refused.
@@ -166,18 +173,26 @@ fn check_text(found: &Check, all: bool) -> String {
         text.push('\n');
     };
     line("files", totals.files, String::new());
-    line(
-        "tasks that run as they are",
-        totals.runnable,
-        share(totals.runnable),
-    );
+    line("tasks that run", totals.runnable, share(totals.runnable));
+    if totals.read + totals.ported > 0 {
+        line(
+            "  because their helpers are read",
+            totals.read,
+            share(totals.read),
+        );
+        line(
+            "  because of a port of a helper",
+            totals.ported,
+            share(totals.ported),
+        );
+    }
     line(
         "tasks that need their data saved first",
         totals.needs_dataset_script,
         share(totals.needs_dataset_script),
     );
     line(
-        "tasks that name Python functions",
+        "tasks that need Python that is not read",
         totals.needs_port,
         share(totals.needs_port),
     );
@@ -229,6 +244,8 @@ fn check_json(found: &Check, all: bool) -> String {
     let value = json!({
         "files": totals.files,
         "runs": totals.runnable,
+        "runs_with_helpers_read": totals.read,
+        "runs_with_a_port": totals.ported,
         "needs_data": totals.needs_dataset_script,
         "needs_python": totals.needs_port,
         "refused": totals.refused,

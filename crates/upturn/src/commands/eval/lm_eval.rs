@@ -225,6 +225,8 @@ fn field(field: Option<&DocField>) -> Value {
         Some(DocField::Text(text)) => json!(&**text),
         Some(DocField::Int(n)) => json!(n),
         Some(DocField::List(all)) => Value::Array(all.to_vec()),
+        // The harness logs the function's source; its name is what is known here.
+        Some(DocField::Helper(helper)) => json!(format!("!function {}", helper.name())),
     }
 }
 
