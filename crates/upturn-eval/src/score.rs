@@ -1,13 +1,13 @@
 //! Responses to samples and scores.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 use serde_json::Value;
 use upturn_metrics::{
-    ChoicesResponse, FilterPipeline, FilterValue, GenerationResponse, ItemScores, ItemValue,
-    MetricError, MetricRequest, TokenIds, aggregate, bootstrap_iterations, score_choices,
-    score_generation, score_loglikelihood, score_rolling, stderr,
+    Chance, ChoicesResponse, FilterPipeline, FilterValue, GenerationResponse, ItemScores,
+    ItemValue, MetricError, MetricRequest, TokenIds, aggregate, bootstrap_iterations,
+    score_choices, score_generation, score_loglikelihood, score_rolling, stderr,
 };
 use upturn_tasks::{Gold, Item, ItemRequests, Task};
 use upturn_types::{ChoiceScore, LanguageModel, Loglikelihood, Sample, TargetScore, Text};
@@ -122,9 +122,10 @@ fn score(
         in_task: wanted.in_task,
         chance: match (info.graded, task.config.stated_chance()) {
             (false, Some(chance)) if options_of.harmonic_mean.is_none() => Some(chance),
-            _ => info
-                .chance_for(kind)
-                .value(options_of.harmonic_mean, vocab_size),
+            _ => match (info.chance_for(kind), options_of.right_share) {
+                (Chance::OneOverOptions, Some(share)) => Some(share),
+                (chance, _) => chance.value(options_of.harmonic_mean, vocab_size),
+            },
         },
         ceiling: if wanted.higher_is_better {
             info.range.1
@@ -137,8 +138,10 @@ fn score(
 /// Numbers of options over the items.
 #[derive(Debug, Clone, Copy)]
 struct Options {
-    /// 1 / mean of 1 / options: a guess is right with one over this.
+    /// 1 / mean of 1 / options: a guess is right with one over this, where one option is.
     harmonic_mean: Option<f64>,
+    /// Mean share of options that are right, where an item has several: a guess is right so often.
+    right_share: Option<f64>,
 }
 
 impl Options {
@@ -156,7 +159,19 @@ impl Options {
                 shares.len() as f64 / shares.iter().sum::<f64>()
             }
         });
-        Options { harmonic_mean }
+        let right = |item: &Item| match &item.gold {
+            Gold::AnyOf(all) => all.iter().flatten().collect::<BTreeSet<_>>().len(),
+            Gold::One(_) | Gold::Absent => 1,
+        };
+        let several = harmonic_mean.is_some() && items.iter().any(|i| right(i) > 1);
+        let right_share = several.then(|| {
+            let shares = items.iter().zip(&shares).map(|(i, s)| right(i) as f64 * s);
+            shares.sum::<f64>() / items.len() as f64
+        });
+        Options {
+            harmonic_mean,
+            right_share,
+        }
     }
 }
 

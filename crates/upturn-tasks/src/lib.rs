@@ -14,6 +14,7 @@
 //! of an item from its index alone, and never shows an item its own answer.
 
 mod ability;
+pub mod bigbench;
 pub mod check;
 pub mod config;
 pub mod dataset;

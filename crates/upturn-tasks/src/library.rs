@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::bigbench;
 use crate::config::TaskConfig;
 use crate::error::{Refusal, TaskError, did_you_mean};
 use crate::generated::{self, Generated};
@@ -301,6 +302,9 @@ impl TreeBuilder<'_> {
         if !path.exists() && generated::is_meant(name) {
             return self.root_generated(name);
         }
+        if let Some(found) = bigbench::find(path)? {
+            return self.root_bigbench(found);
+        }
         if path.is_file() {
             return self.root_file(path);
         }
@@ -362,6 +366,15 @@ impl TreeBuilder<'_> {
         let node = self.task(&raw, &[])?;
         self.selection.roots.extend(node);
         Ok(())
+    }
+
+    /// What a path holds of BIG-bench.
+    fn root_bigbench(&mut self, found: bigbench::Found) -> Result<(), TaskError> {
+        self.selection.roots.extend(found.nodes);
+        let refused = found.refused.into_iter();
+        refused
+            .map(|(name, reason)| self.leave_out(&name, reason))
+            .collect()
     }
 
     /// A task file by its path. The names of its folder are at hand for a group's members.
