@@ -225,7 +225,11 @@ pub fn plan(
         .iter()
         .map(|item| match (&item.requests, item.references.first()) {
             (ItemRequests::Generate(requests), Some(target))
-                if score_targets && !target.is_empty() && !requests.is_empty() =>
+                // What follows a first answer is no answer yet.
+                if score_targets
+                    && !target.is_empty()
+                    && !requests.is_empty()
+                    && item.follow_up.is_none() =>
             {
                 let delimiter = &task.config.target_delimiter;
                 let touches = target.starts_with(char::is_whitespace);
@@ -318,6 +322,9 @@ fn key(
                 }
             }
         }
+        if let Some(second) = &item.follow_up {
+            part(format!("{second:?}").as_bytes());
+        }
     }
     hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
 }
@@ -341,7 +348,11 @@ impl CellPlan {
                 } => likelihoods.extend(conditional.iter().chain(unconditional).cloned()),
                 ItemRequests::Loglikelihood(r) => likelihoods.push(r.clone()),
                 ItemRequests::Rolling(r) => rolling.push(r.clone()),
-                ItemRequests::Generate(all) => generations.extend(all.iter().cloned()),
+                ItemRequests::Generate(all) => {
+                    generations.extend(all.iter().cloned());
+                    let second = item.follow_up.iter();
+                    generations.extend(second.flat_map(|f| all.iter().map(|r| f.request(r, ""))));
+                }
             }
             likelihoods.extend(target.clone());
         }
@@ -349,7 +360,8 @@ impl CellPlan {
     }
 }
 
-/// What a cell would take: its number of requests, and the work but for the answers' own tokens.
+/// What a cell would take: its number of requests, and the work but for the answers' own tokens,
+/// which [`upturn_tasks::Task::cost`] bounds. Second requests count without the first answers.
 ///
 /// # Errors
 /// When a request cannot be encoded.
@@ -495,7 +507,12 @@ pub fn run(
             }
         }
         let n_likelihoods = likelihoods.len() - before.0 + rolling.len() - before.1;
-        let n_generations = generations.len() - before.2;
+        let n_first = generations.len() - before.2;
+        // Second answers stand after all first ones.
+        let n_generations = match item.follow_up {
+            Some(_) => 2 * n_first,
+            None => n_first,
+        };
         open.push(Open {
             likelihoods: vec![None; n_likelihoods],
             generations: vec![None; n_generations],
@@ -578,6 +595,15 @@ pub fn run(
             keeper.settle(slot.item)
         });
         ended(result, &slots, "answer", &mut keeper)?;
+        let (slots, requests) = second_requests(&slots, &requests, &keeper);
+        if !requests.is_empty() {
+            let result = model.generate(&requests, &mut |i, response| {
+                let slot = slots[i];
+                keeper.open[slot.item].generations[slot.part] = Some(response);
+                keeper.settle(slot.item)
+            });
+            ended(result, &slots, "second answer", &mut keeper)?;
+        }
     }
     let responses: Vec<ItemResponse> = keeper
         .responses
@@ -600,6 +626,25 @@ pub fn run(
         n_resumed,
         n_truncated,
     })
+}
+
+/// The second requests of items that have them, from the first and their answers.
+fn second_requests(
+    slots: &[Slot],
+    requests: &[GenerateRequest],
+    keeper: &Keeper<'_>,
+) -> (Vec<Slot>, Vec<GenerateRequest>) {
+    let second = |(slot, first): (&Slot, &GenerateRequest)| {
+        let follow_up = keeper.items[slot.item].follow_up.as_ref()?;
+        let all = &keeper.open[slot.item].generations;
+        let answer = all[slot.part].as_ref()?;
+        let place = Slot {
+            item: slot.item,
+            part: slot.part + all.len() / 2,
+        };
+        Some((place, follow_up.request(first, &answer.text)))
+    };
+    slots.iter().zip(requests).filter_map(second).unzip()
 }
 
 pub(crate) fn output_kind(task: &Task) -> OutputKind {

@@ -93,6 +93,9 @@ pub fn measurements(
             if row.chance.is_none() && score.chance.is_some() {
                 row.note = Some("chance is not below the best score".into());
             }
+            if let (None, Some(baseline)) = (&row.note, task.config.baseline()) {
+                row.note = Some(format!("baseline: {baseline}").into());
+            }
             row.ceiling = score.ceiling;
             row.seed = Some(identity.seed.unwrap_or(options.seed));
             row.source = "upturn eval".into();

@@ -258,9 +258,15 @@ impl Scorer<'_> {
         response: &ItemResponse,
         sample: &mut Sample,
     ) -> Result<ItemScores, Fault> {
+        // Of two requests the second answers are the ones that count.
+        let n_first = match item.follow_up {
+            Some(_) => response.generations.len() / 2,
+            None => 0,
+        };
         let answers: Vec<FilterValue> = response
             .generations
             .iter()
+            .skip(n_first)
             .map(|g| FilterValue::from(g.text.as_str()))
             .collect();
         let field = item
@@ -322,7 +328,7 @@ impl Scorer<'_> {
             .iter()
             .map(|g| g.text.clone())
             .collect();
-        sample.finish_reason = response.generations.first().map(|g| g.finish);
+        sample.finish_reason = response.generations.get(n_first).map(|g| g.finish);
         sample.filtered = Some(match &result {
             FilterValue::Str(text) => text.as_str().into(),
             other => other.to_json().to_string().into(),

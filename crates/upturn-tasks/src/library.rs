@@ -9,6 +9,7 @@ use crate::config::TaskConfig;
 use crate::error::{Refusal, TaskError, did_you_mean};
 use crate::generated::{self, Generated};
 use crate::index::{self, Defined, Kind};
+use crate::prompting;
 use crate::raw::{Loader, RawConfig, RawField, at};
 use crate::yaml::Yaml;
 
@@ -299,6 +300,12 @@ impl TreeBuilder<'_> {
             return self.push(name);
         }
         let path = Path::new(name);
+        if !path.exists()
+            && let Some(split) = prompting::split(name)
+            && !generated::has_form(name)
+        {
+            return self.root_prompted(name, split);
+        }
         if !path.exists() && generated::is_meant(name) {
             return self.root_generated(name);
         }
@@ -368,13 +375,31 @@ impl TreeBuilder<'_> {
         Ok(())
     }
 
+    /// A name with a prompting method after it.
+    fn root_prompted(
+        &mut self,
+        name: &str,
+        split: Result<(&str, prompting::Method), String>,
+    ) -> Result<(), TaskError> {
+        let (base, method) = split.map_err(|reason| TaskError::Task {
+            file: name.into(),
+            reason,
+        })?;
+        let first = self.selection.roots.len();
+        self.root(base)?;
+        for node in self.selection.roots.split_off(first) {
+            let mut refuse = |task: &str, reason| self.leave_out(task, reason);
+            let node = prompting::apply(node, &method, &mut refuse)?;
+            self.selection.roots.extend(node);
+        }
+        Ok(())
+    }
+
     /// What a path holds of BIG-bench.
     fn root_bigbench(&mut self, found: bigbench::Found) -> Result<(), TaskError> {
         self.selection.roots.extend(found.nodes);
-        let refused = found.refused.into_iter();
-        refused
-            .map(|(name, reason)| self.leave_out(&name, reason))
-            .collect()
+        let mut refused = found.refused.into_iter();
+        refused.try_for_each(|(name, reason)| self.leave_out(&name, reason))
     }
 
     /// A task file by its path. The names of its folder are at hand for a group's members.

@@ -78,7 +78,9 @@ fn text(extra: Value) -> Value {
 fn tasks(file: &Value, shots: Option<usize>) -> Vec<Task> {
     let dir = folder(&[("t/task.json", file.to_string())]);
     let selection = select(&dir.path().join("t/task.json")).expect("chosen");
-    let load = |config: &std::sync::Arc<upturn_tasks::TaskConfig>| Task::load(config.clone(), &Rows, shots);
+    let load = |config: &std::sync::Arc<upturn_tasks::TaskConfig>| {
+        Task::load(config.clone(), &Rows, shots)
+    };
     selection
         .tasks()
         .into_iter()
