@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use upturn_metrics::{Aggregation, MetricRequest, OutputKind};
 use upturn_tasks::{
-    BuildOptions, Chat, ChatTemplate, DocSelection, FewshotMode, Gold, Item, ItemRequests,
-    OutputType, Task,
+    BuildOptions, Chat, ChatTemplate, DocSelection, FewshotMode, FollowUp, Gold, Item,
+    ItemRequests, OutputType, Task,
 };
 use upturn_types::{
     Flow, GenerateRequest, Generation, LanguageModel, LmError, Loglikelihood, LoglikelihoodRequest,
@@ -351,7 +351,10 @@ impl CellPlan {
                 ItemRequests::Generate(all) => {
                     generations.extend(all.iter().cloned());
                     let second = item.follow_up.iter();
-                    generations.extend(second.flat_map(|f| all.iter().map(|r| f.request(r, ""))));
+                    for (f, r) in second.flat_map(|f| all.iter().map(move |r| (f, r))) {
+                        generations.extend(f.request(r, ""));
+                        likelihoods.extend(f.judgement(r, ""));
+                    }
                 }
             }
             likelihoods.extend(target.clone());
@@ -509,10 +512,12 @@ pub fn run(
         let n_likelihoods = likelihoods.len() - before.0 + rolling.len() - before.1;
         let n_first = generations.len() - before.2;
         // Second answers stand after all first ones.
-        let n_generations = match item.follow_up {
-            Some(_) => 2 * n_first,
-            None => n_first,
+        let (n_generations, n_judged) = match item.follow_up {
+            Some(FollowUp::Generate { .. }) => (2 * n_first, 0),
+            Some(FollowUp::Judge { .. }) => (n_first, 2 * n_first),
+            None => (n_first, 0),
         };
+        let n_likelihoods = n_likelihoods + n_judged;
         open.push(Open {
             likelihoods: vec![None; n_likelihoods],
             generations: vec![None; n_generations],
@@ -595,7 +600,17 @@ pub fn run(
             keeper.settle(slot.item)
         });
         ended(result, &slots, "answer", &mut keeper)?;
+        let judged = judgements(&slots, &requests, &keeper);
         let (slots, requests) = second_requests(&slots, &requests, &keeper);
+        if !judged.is_empty() {
+            let (slots, requests): (Vec<Slot>, Vec<_>) = judged.into_iter().unzip();
+            let result = model.loglikelihood(&requests, &mut |i, response| {
+                let slot = slots[i];
+                keeper.open[slot.item].likelihoods[slot.part] = Some(response);
+                keeper.settle(slot.item)
+            });
+            ended(result, &slots, "judgement", &mut keeper)?;
+        }
         if !requests.is_empty() {
             let result = model.generate(&requests, &mut |i, response| {
                 let slot = slots[i];
@@ -642,9 +657,30 @@ fn second_requests(
             item: slot.item,
             part: slot.part + all.len() / 2,
         };
-        Some((place, follow_up.request(first, &answer.text)))
+        Some((place, follow_up.request(first, &answer.text)?))
     };
     slots.iter().zip(requests).filter_map(second).unzip()
+}
+
+/// The likelihoods that judge first answers, where items have them: of answer `part` those of
+/// true and false are at 2·part and after.
+fn judgements(
+    slots: &[Slot],
+    requests: &[GenerateRequest],
+    keeper: &Keeper<'_>,
+) -> Vec<(Slot, LoglikelihoodRequest)> {
+    let mut all = Vec::new();
+    for (slot, first) in slots.iter().zip(requests) {
+        let answer = keeper.open[slot.item].generations[slot.part].as_ref();
+        if let (Some(follow_up), Some(answer)) = (&keeper.items[slot.item].follow_up, answer) {
+            let asked = follow_up.judgement(first, &answer.text).into_iter();
+            all.extend(asked.enumerate().map(|(i, request)| {
+                let part = 2 * slot.part + i;
+                (Slot { part, ..*slot }, request)
+            }));
+        }
+    }
+    all
 }
 
 pub(crate) fn output_kind(task: &Task) -> OutputKind {

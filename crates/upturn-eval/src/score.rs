@@ -7,9 +7,9 @@ use serde_json::Value;
 use upturn_metrics::{
     Chance, ChoicesResponse, FilterPipeline, FilterValue, GenerationResponse, ItemScores,
     ItemValue, MetricError, MetricRequest, TokenIds, aggregate, bootstrap_iterations,
-    score_choices, score_generation, score_loglikelihood, score_rolling, stderr,
+    score_choices, score_generation, score_loglikelihood, score_rolling, softmax, stderr,
 };
-use upturn_tasks::{Gold, Item, ItemRequests, Task};
+use upturn_tasks::{FollowUp, Gold, Item, ItemRequests, Task};
 use upturn_types::{ChoiceScore, LanguageModel, Loglikelihood, Sample, TargetScore, Text};
 
 use crate::cell::{CellPlan, EvalOptions, MetricScore, Wanted, output_kind};
@@ -260,8 +260,8 @@ impl Scorer<'_> {
     ) -> Result<ItemScores, Fault> {
         // Of two requests the second answers are the ones that count.
         let n_first = match item.follow_up {
-            Some(_) => response.generations.len() / 2,
-            None => 0,
+            Some(FollowUp::Generate { .. }) => response.generations.len() / 2,
+            Some(FollowUp::Judge { .. }) | None => 0,
         };
         let answers: Vec<FilterValue> = response
             .generations
@@ -315,7 +315,11 @@ impl Scorer<'_> {
             },
             self.requests,
         )?;
-        if let (Some(likelihood), Some(target)) =
+        if let (Some(metric), [yes, no]) =
+            (self.task.config.judged_metric(), &response.likelihoods[..])
+        {
+            scores.extend(judged(metric, &scores, yes, no, self.requests));
+        } else if let (Some(likelihood), Some(target)) =
             (response.likelihoods.first(), item.references.first())
         {
             let target = target_score(target, likelihood);
@@ -335,6 +339,39 @@ impl Scorer<'_> {
         });
         Ok(scores)
     }
+}
+
+/// Calibration of P(True): `metric` says whether the answer was right, the likelihoods of true and
+/// false how sure the model is of it.
+fn judged(
+    metric: &str,
+    scores: &ItemScores,
+    yes: &Loglikelihood,
+    no: &Loglikelihood,
+    requests: &[MetricRequest],
+) -> ItemScores {
+    let score = scores.iter().find(|s| s.0 == metric);
+    let Some(right) = score.and_then(|s| s.1.as_number()) else {
+        return ItemScores::new();
+    };
+    let correct = right > 0.5;
+    let p = softmax(&[f64::from(yes.logprob), f64::from(no.logprob)]);
+    let confidence = p[0];
+    let squares = 2.0 * (confidence - f64::from(u8::from(correct))).powi(2);
+    let value = |name: &'static str| {
+        Some(match name {
+            "brier_multiclass" => ItemValue::Number(squares),
+            "ece" | "ece_adaptive" => ItemValue::Confidence {
+                confidence,
+                correct,
+            },
+            _ => return None,
+        })
+    };
+    let names = requests.iter().map(|r| r.info.name);
+    names
+        .filter_map(|name| Some((name, value(name)?)))
+        .collect()
 }
 
 /// `target_logprob_per_token` of a target, where it is wanted.

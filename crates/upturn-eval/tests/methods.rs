@@ -305,3 +305,20 @@ fn p_true_has_a_chance_of_one_half_and_a_calibration_error() {
     let ece = result.scores.iter().find(|s| s.metric == "ece").unwrap();
     assert!(ece.stderr.is_some_and(|e| e > 0.0) && !ece.higher_is_better);
 }
+
+#[test]
+fn own_answers_are_judged_and_their_calibration_scored() {
+    let (model, task) = (Parrot::default(), task("sums@p_true"));
+    let (result, kept) = go(&model, &task, &BTreeMap::new(), None);
+    let result = result.unwrap();
+    assert_eq!(kept[&0].likelihoods.len(), 2);
+    let right = value(&result, "exact_match");
+    let p = 1.0 / (1.0 + (-2.3f64).exp());
+    assert!((value(&result, "ece") - (p - right).abs()).abs() < 1e-6);
+    let brier = 2.0 * (right * (p - 1.0).powi(2) + (1.0 - right) * p.powi(2));
+    assert!((value(&result, "brier_multiclass") - brier).abs() < 1e-6);
+    let (stopped, some) = go(&model, &task, &BTreeMap::new(), Some(3));
+    assert!(stopped.is_none() && some.len() == 3);
+    let (resumed, _) = go(&model, &task, &some, None);
+    assert_eq!(resumed.unwrap().scores, result.scores);
+}

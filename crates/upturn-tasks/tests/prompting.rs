@@ -5,8 +5,8 @@ use std::path::Path;
 use serde_json::json;
 use upturn_metrics::FilterValue;
 use upturn_tasks::{
-    BuildOptions, DatasetError, DatasetSpec, Datasets, Doc, Gold, Item, ItemRequests, Library,
-    Task, TaskConfig, TaskError, generated,
+    BuildOptions, DatasetError, DatasetSpec, Datasets, Doc, FollowUp, Gold, Item, ItemRequests,
+    Library, Task, TaskConfig, TaskError, generated,
 };
 
 /// Ten items in memory, and generated tasks.
@@ -158,7 +158,8 @@ fn zero_shot_reasoning_is_two_requests() {
         .follow_up
         .as_ref()
         .expect("a second")
-        .request(&first[0], " It is so.\n");
+        .request(&first[0], " It is so.\n")
+        .expect("text");
     assert_eq!(
         &*second.context,
         "Q: 3+1\nA: Let's think step by step. It is so.\nTherefore, the answer is"
@@ -187,10 +188,10 @@ fn zero_shot_reasoning_is_two_requests() {
 fn letters_are_asked_for_by_their_range() {
     let task = task("letters@cot_zero_shot");
     let second = items(&task)[0].follow_up.clone().expect("a second");
-    assert_eq!(
-        &*second.trigger,
-        "\nTherefore, among A through C, the answer is"
-    );
+    let FollowUp::Generate { trigger, .. } = second else {
+        panic!("text")
+    };
+    assert_eq!(&*trigger, "\nTherefore, among A through C, the answer is");
     let answers = [FilterValue::from(" (B), because A is not")];
     let found = task.pipelines()[0]
         .apply_doc(0, &answers, None)
@@ -266,7 +267,34 @@ fn proposed_answers_are_right_in_one_of_two() {
     assert!((1..=9).contains(&n_true), "{n_true} of 10 are true");
     let metrics: Vec<&str> = task.metrics().iter().map(|m| m.request.name()).collect();
     assert_eq!(metrics, ["acc", "brier_multiclass", "ece", "ece_adaptive"]);
-    assert!(refused("sums@p_true").contains("proposed from choices, and the task has none"));
+}
+
+#[test]
+fn generated_answers_are_judged_by_the_model_itself() {
+    let task = task("sums@p_true");
+    let metrics: Vec<&str> = task.metrics().iter().map(|m| m.request.name()).collect();
+    assert_eq!(
+        metrics,
+        ["exact_match", "brier_multiclass", "ece", "ece_adaptive"]
+    );
+    let items = items(&task);
+    let ItemRequests::Generate(first) = &items[0].requests else {
+        panic!("generated")
+    };
+    let asked = items[0]
+        .follow_up
+        .as_ref()
+        .expect("a judgement")
+        .judgement(&first[0], " 1\n");
+    let want =
+        "Q: 0+1\nA: 1\nIs the proposed answer:\n (A) True\n (B) False\nThe proposed answer is:";
+    assert!(asked.iter().all(|r| &*r.context == want), "{asked:?}");
+    assert_eq!(
+        (&*asked[0].continuation, &*asked[1].continuation),
+        (" (A)", " (B)")
+    );
+    let cost = task.cost(&items);
+    assert_eq!((cost.n_requests, cost.n_answers), (30, 10));
 }
 
 #[test]

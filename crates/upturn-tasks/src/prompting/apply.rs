@@ -54,14 +54,7 @@ pub(super) fn to_task(task: &TaskConfig, method: &Method) -> Result<TaskConfig, 
                     "the task is asked by {before} already; leave that out"
                 ));
             }
-            if task.output_type != OutputType::MultipleChoice {
-                return Err(
-                    "answers are proposed from choices, and the task has none; use a task of \
-                     output_type multiple_choice"
-                        .into(),
-                );
-            }
-            p_true(&mut task);
+            p_true(&mut task)?;
             ("p_true".to_owned(), Some("direct".to_owned()))
         }
     };
@@ -273,7 +266,7 @@ fn vote(task: &mut TaskConfig, paths: usize, temperature: f64) -> Result<(), Str
     Ok(())
 }
 
-fn p_true(task: &mut TaskConfig) {
+fn p_true(task: &mut TaskConfig) -> Result<(), String> {
     let metric = |name: &str| MetricConfig {
         name: name.into(),
         aggregation: None,
@@ -281,8 +274,43 @@ fn p_true(task: &mut TaskConfig) {
         hf_evaluate: false,
         kwargs: Map::new(),
     };
-    task.metric_list = ["acc", "brier_multiclass", "ece", "ece_adaptive"]
-        .map(metric)
-        .into();
+    match task.output_type {
+        OutputType::MultipleChoice => {
+            let metrics = ["acc", "brier_multiclass", "ece", "ece_adaptive"];
+            task.metric_list = metrics.map(metric).into();
+        }
+        OutputType::GenerateUntil => {
+            let right_or_wrong = task.metric_list.iter().position(|m| {
+                upturn_metrics::find(&m.name).is_some_and(|info| !info.graded) && m.name != "bypass"
+            });
+            let Some(at) = right_or_wrong else {
+                return Err(
+                    "no metric of the task says right or wrong of an answer; add exact_match or \
+                     numeric_match to its metric_list"
+                        .into(),
+                );
+            };
+            // The one that judges goes first.
+            let judge = task.metric_list.remove(at);
+            task.metric_list
+                .retain(|m| !m.name.starts_with("ece") && m.name != "brier_multiclass");
+            task.metric_list.insert(0, judge);
+            let added = ["brier_multiclass", "ece", "ece_adaptive"].map(metric);
+            task.metric_list.extend(added);
+            if task.repeats > 1 {
+                return Err(format!(
+                    "the task asks for {} answers of each item",
+                    task.repeats
+                ));
+            }
+        }
+        OutputType::Loglikelihood | OutputType::LoglikelihoodRolling => {
+            return Err(format!(
+                "nothing is answered in a task of output_type {}",
+                task.output_type.name()
+            ));
+        }
+    }
     own(task, "p_true", true.into());
+    Ok(())
 }

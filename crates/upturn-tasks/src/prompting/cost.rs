@@ -1,6 +1,7 @@
 //! What a method takes, before anything is asked.
 
 use crate::config::OutputType;
+use crate::prompting::FollowUp;
 use crate::task::{Item, ItemRequests, Task};
 
 /// Tokens of an answer where the task sets no limit: the models' own.
@@ -42,12 +43,19 @@ impl Task {
                         cost.n_requests += 1;
                         cost.n_answers += 1;
                         cost.most_generated_tokens += most;
-                        if let Some(second) = &second {
-                            cost.n_requests += 1;
-                            cost.n_answers += 1;
-                            cost.most_reread_tokens += most;
-                            cost.most_generated_tokens +=
-                                second.options.max_tokens.map_or(DEFAULT_TOKENS, u64::from);
+                        match &second {
+                            None => {}
+                            Some(FollowUp::Generate { options, .. }) => {
+                                cost.n_requests += 1;
+                                cost.n_answers += 1;
+                                cost.most_reread_tokens += most;
+                                cost.most_generated_tokens +=
+                                    options.max_tokens.map_or(DEFAULT_TOKENS, u64::from);
+                            }
+                            Some(FollowUp::Judge { .. }) => {
+                                cost.n_requests += 2;
+                                cost.most_reread_tokens += most;
+                            }
                         }
                     }
                 }

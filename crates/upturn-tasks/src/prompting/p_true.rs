@@ -6,6 +6,10 @@ use upturn_metrics::PyRandom;
 /// The choices.
 pub(crate) const CHOICES: [&str; 2] = ["(A)", "(B)"];
 
+/// What follows a proposed answer.
+pub(crate) const QUESTION: &str =
+    "\nIs the proposed answer:\n (A) True\n (B) False\nThe proposed answer is:";
+
 /// A question with one proposed answer, and the index of the right choice: 0 (true) or 1.
 ///
 /// The seed, the task's name and `place` decide alone: with even chances a right option is
@@ -37,8 +41,6 @@ pub(crate) fn ptrue(
     let answer = choices.get(proposed).map_or("", |c| c.trim());
     let touches = !question.ends_with(char::is_whitespace);
     let between = if touches { delimiter } else { "" };
-    let text = format!(
-        "{question}{between}{answer}\nIs the proposed answer:\n (A) True\n (B) False\nThe proposed answer is:"
-    );
+    let text = format!("{question}{between}{answer}{QUESTION}");
     (text, usize::from(!truth))
 }
