@@ -8,8 +8,8 @@ use sha2::{Digest as _, Sha256};
 use upturn_metrics::{Aggregation, MetricRequest, OutputKind};
 use upturn_tasks::ports::Helper;
 use upturn_tasks::{
-    BuildOptions, Chat, ChatTemplate, DocSelection, FewshotMode, Gold, Item, ItemRequests,
-    OutputType, Task,
+    BuildOptions, Chat, ChatTemplate, DocSelection, FewshotMode, FollowUp, Gold, Item,
+    ItemRequests, OutputType, Task,
 };
 use upturn_types::{
     Flow, GenerateRequest, Generation, LanguageModel, LmError, Loglikelihood, LoglikelihoodRequest,
@@ -243,7 +243,11 @@ pub fn plan(
         .iter()
         .map(|item| match (&item.requests, item.references.first()) {
             (ItemRequests::Generate(requests), Some(target))
-                if score_targets && !target.is_empty() && !requests.is_empty() =>
+                // What follows a first answer is no answer yet.
+                if score_targets
+                    && !target.is_empty()
+                    && !requests.is_empty()
+                    && item.follow_up.is_none() =>
             {
                 let delimiter = &task.config.target_delimiter;
                 let touches = target.starts_with(char::is_whitespace);
@@ -345,6 +349,9 @@ fn key(
                 }
             }
         }
+        if let Some(second) = &item.follow_up {
+            part(format!("{second:?}").as_bytes());
+        }
     }
     hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
 }
@@ -380,7 +387,14 @@ impl CellPlan {
                 } => likelihoods.extend(conditional.iter().chain(unconditional).cloned()),
                 ItemRequests::Loglikelihood(r) => likelihoods.push(r.clone()),
                 ItemRequests::Rolling(r) => rolling.push(r.clone()),
-                ItemRequests::Generate(all) => generations.extend(all.iter().cloned()),
+                ItemRequests::Generate(all) => {
+                    generations.extend(all.iter().cloned());
+                    let second = item.follow_up.iter();
+                    for (f, r) in second.flat_map(|f| all.iter().map(move |r| (f, r))) {
+                        generations.extend(f.request(r, ""));
+                        likelihoods.extend(f.judgement(r, ""));
+                    }
+                }
             }
             likelihoods.extend(target.clone());
         }
@@ -388,7 +402,8 @@ impl CellPlan {
     }
 }
 
-/// What a cell would take: its number of requests, and the work but for the answers' own tokens.
+/// What a cell would take: its number of requests, and the work but for the answers' own tokens,
+/// which [`upturn_tasks::Task::cost`] bounds. Second requests count without the first answers.
 ///
 /// # Errors
 /// When a request cannot be encoded.
@@ -551,7 +566,14 @@ pub(crate) fn run_all(
             }
         }
         let n_likelihoods = likelihoods.len() - before.0 + rolling.len() - before.1;
-        let n_generations = generations.len() - before.2;
+        let n_first = generations.len() - before.2;
+        // Second answers stand after all first ones.
+        let (n_generations, n_judged) = match item.follow_up {
+            Some(FollowUp::Generate { .. }) => (2 * n_first, 0),
+            Some(FollowUp::Judge { .. }) => (n_first, 2 * n_first),
+            None => (n_first, 0),
+        };
+        let n_likelihoods = n_likelihoods + n_judged;
         open.push(Open {
             likelihoods: vec![None; n_likelihoods],
             generations: vec![None; n_generations],
@@ -634,6 +656,25 @@ pub(crate) fn run_all(
             keeper.settle(slot.item)
         });
         ended(result, &slots, "answer", &mut keeper)?;
+        let judged = judgements(&slots, &requests, &keeper);
+        let (slots, requests) = second_requests(&slots, &requests, &keeper);
+        if !judged.is_empty() {
+            let (slots, requests): (Vec<Slot>, Vec<_>) = judged.into_iter().unzip();
+            let result = model.loglikelihood(&requests, &mut |i, response| {
+                let slot = slots[i];
+                keeper.open[slot.item].likelihoods[slot.part] = Some(response);
+                keeper.settle(slot.item)
+            });
+            ended(result, &slots, "judgement", &mut keeper)?;
+        }
+        if !requests.is_empty() {
+            let result = model.generate(&requests, &mut |i, response| {
+                let slot = slots[i];
+                keeper.open[slot.item].generations[slot.part] = Some(response);
+                keeper.settle(slot.item)
+            });
+            ended(result, &slots, "second answer", &mut keeper)?;
+        }
     }
     let responses: Vec<ItemResponse> = keeper
         .responses
@@ -657,6 +698,46 @@ pub(crate) fn run_all(
         n_truncated,
         n_items: plan.items.len() as u64,
     })
+}
+
+/// The second requests of items that have them, from the first and their answers.
+fn second_requests(
+    slots: &[Slot],
+    requests: &[GenerateRequest],
+    keeper: &Keeper<'_>,
+) -> (Vec<Slot>, Vec<GenerateRequest>) {
+    let second = |(slot, first): (&Slot, &GenerateRequest)| {
+        let follow_up = keeper.items[slot.item].follow_up.as_ref()?;
+        let all = &keeper.open[slot.item].generations;
+        let answer = all[slot.part].as_ref()?;
+        let place = Slot {
+            item: slot.item,
+            part: slot.part + all.len() / 2,
+        };
+        Some((place, follow_up.request(first, &answer.text)?))
+    };
+    slots.iter().zip(requests).filter_map(second).unzip()
+}
+
+/// The likelihoods that judge first answers, where items have them: of answer `part` those of
+/// true and false are at 2·part and after.
+fn judgements(
+    slots: &[Slot],
+    requests: &[GenerateRequest],
+    keeper: &Keeper<'_>,
+) -> Vec<(Slot, LoglikelihoodRequest)> {
+    let mut all = Vec::new();
+    for (slot, first) in slots.iter().zip(requests) {
+        let answer = keeper.open[slot.item].generations[slot.part].as_ref();
+        if let (Some(follow_up), Some(answer)) = (&keeper.items[slot.item].follow_up, answer) {
+            let asked = follow_up.judgement(first, &answer.text).into_iter();
+            all.extend(asked.enumerate().map(|(i, request)| {
+                let part = 2 * slot.part + i;
+                (Slot { part, ..*slot }, request)
+            }));
+        }
+    }
+    all
 }
 
 pub(crate) fn output_kind(task: &Task) -> OutputKind {

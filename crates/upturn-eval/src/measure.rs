@@ -62,7 +62,7 @@ pub fn measurements(
     options: &EvalOptions,
     scores: &[MetricScore],
 ) -> Vec<Measurement> {
-    scores
+    let mut rows: Vec<Measurement> = scores
         .iter()
         .map(|score| {
             let mut row = Measurement::new(
@@ -97,10 +97,34 @@ pub fn measurements(
                 let is_best = task.config.is_chance_of_best_guess();
                 row.flags.extend(is_best.then(|| flag::BEST_GUESS.into()));
             }
+            if let (None, Some(baseline)) = (&row.note, task.config.baseline()) {
+                row.note = Some(format!("baseline: {baseline}").into());
+            }
             row.ceiling = score.ceiling;
             row.seed = Some(identity.seed.unwrap_or(options.seed));
             row.source = "upturn eval".into();
             row
         })
-        .collect()
+        .collect();
+    rows.extend(normalized(task, &rows));
+    rows
+}
+
+/// Metric of BIG-bench's normalised preferred score.
+const NORMALIZED: &str = "normalized_preferred_score";
+
+/// The row of a BIG-bench task's preferred score between a guess (0) and the best (100).
+fn normalized(task: &Task, rows: &[Measurement]) -> Option<Measurement> {
+    let preferred = task.config.preferred_score()?;
+    let raw = rows.iter().find(|row| &*row.metric == preferred.metric)?;
+    let mut row = raw.clone();
+    row.metric = NORMALIZED.into();
+    row.value = preferred.normalized(raw.value);
+    row.stderr = raw.stderr.map(|e| e * preferred.scale().abs());
+    row.higher_is_better = Some(true);
+    row.chance = Some(0.0);
+    row.chance_kind = Some(Known::Derived);
+    row.ceiling = Some(100.0);
+    row.note = None;
+    Some(row)
 }

@@ -1,16 +1,16 @@
 //! Responses to samples and scores.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 use serde_json::Value;
 use upturn_metrics::{
-    ChoicesResponse, FilterPipeline, FilterValue, GenerationResponse, ItemScores, ItemValue,
-    MetricError, MetricRequest, TokenIds, aggregate, bootstrap_iterations, score_choices,
-    score_generation, score_loglikelihood, score_rolling, stderr,
+    Chance, ChoicesResponse, FilterPipeline, FilterValue, GenerationResponse, ItemScores,
+    ItemValue, MetricError, MetricRequest, TokenIds, aggregate, bootstrap_iterations,
+    score_choices, score_generation, score_loglikelihood, score_rolling, softmax, stderr,
 };
 use upturn_tasks::ports::Plain;
-use upturn_tasks::{Gold, Item, ItemRequests, Task};
+use upturn_tasks::{FollowUp, Gold, Item, ItemRequests, Task};
 use upturn_types::{ChoiceScore, LanguageModel, Loglikelihood, Sample, TargetScore, Text};
 
 use crate::cell::{CellPlan, EvalOptions, MetricScore, Wanted, output_kind};
@@ -179,9 +179,10 @@ fn score(
         in_task: wanted.in_task,
         chance: match (info.graded, task.config.stated_chance()) {
             (false, Some(chance)) if options_of.harmonic_mean.is_none() => Some(chance),
-            _ => info
-                .chance_for(kind)
-                .value(options_of.harmonic_mean, vocab_size),
+            _ => match (info.chance_for(kind), options_of.right_share) {
+                (Chance::OneOverOptions, Some(share)) => Some(share),
+                (chance, _) => chance.value(options_of.harmonic_mean, vocab_size),
+            },
         },
         ceiling: if wanted.higher_is_better {
             info.range.1
@@ -194,8 +195,10 @@ fn score(
 /// Numbers of options over the items.
 #[derive(Debug, Clone, Copy)]
 struct Options {
-    /// 1 / mean of 1 / options: a guess is right with one over this.
+    /// 1 / mean of 1 / options: a guess is right with one over this, where one option is.
     harmonic_mean: Option<f64>,
+    /// Mean share of options that are right, where an item has several: a guess is right so often.
+    right_share: Option<f64>,
 }
 
 impl Options {
@@ -213,7 +216,19 @@ impl Options {
                 shares.len() as f64 / shares.iter().sum::<f64>()
             }
         });
-        Options { harmonic_mean }
+        let right = |item: &Item| match &item.gold {
+            Gold::AnyOf(all) => all.iter().flatten().collect::<BTreeSet<_>>().len(),
+            Gold::One(_) | Gold::Absent => 1,
+        };
+        let several = harmonic_mean.is_some() && items.iter().any(|i| right(i) > 1);
+        let right_share = several.then(|| {
+            let shares = items.iter().zip(&shares).map(|(i, s)| right(i) as f64 * s);
+            shares.sum::<f64>() / items.len() as f64
+        });
+        Options {
+            harmonic_mean,
+            right_share,
+        }
     }
 }
 
@@ -339,9 +354,15 @@ impl<'a> Scorer<'a> {
         response: &ItemResponse,
         sample: &mut Sample,
     ) -> Result<(ItemScores, FilterValue), Fault> {
+        // Of two requests the second answers are the ones that count.
+        let n_first = match item.follow_up {
+            Some(FollowUp::Generate { .. }) => response.generations.len() / 2,
+            Some(FollowUp::Judge { .. }) | None => 0,
+        };
         let texts: Vec<String> = response
             .generations
             .iter()
+            .skip(n_first)
             .map(|g| g.text.clone())
             .collect();
         let answers: Vec<FilterValue> =
@@ -400,7 +421,11 @@ impl<'a> Scorer<'a> {
             },
             own,
         )?;
-        if let (Some(likelihood), Some(target)) =
+        if let (Some(metric), [yes, no]) =
+            (self.task.config.judged_metric(), &response.likelihoods[..])
+        {
+            scores.extend(judged(metric, &scores, yes, no, self.requests));
+        } else if let (Some(likelihood), Some(target)) =
             (response.likelihoods.first(), item.references.first())
         {
             let target = target_score(target, likelihood);
@@ -413,13 +438,46 @@ impl<'a> Scorer<'a> {
             .iter()
             .map(|g| g.text.clone())
             .collect();
-        sample.finish_reason = response.generations.first().map(|g| g.finish);
+        sample.finish_reason = response.generations.get(n_first).map(|g| g.finish);
         sample.filtered = Some(match &result {
             FilterValue::Str(text) => text.as_str().into(),
             other => other.to_json().to_string().into(),
         });
         Ok((scores, result))
     }
+}
+
+/// Calibration of P(True): `metric` says whether the answer was right, the likelihoods of true and
+/// false how sure the model is of it.
+fn judged(
+    metric: &str,
+    scores: &ItemScores,
+    yes: &Loglikelihood,
+    no: &Loglikelihood,
+    requests: &[MetricRequest],
+) -> ItemScores {
+    let score = scores.iter().find(|s| s.0 == metric);
+    let Some(right) = score.and_then(|s| s.1.as_number()) else {
+        return ItemScores::new();
+    };
+    let correct = right > 0.5;
+    let p = softmax(&[f64::from(yes.logprob), f64::from(no.logprob)]);
+    let confidence = p[0];
+    let squares = 2.0 * (confidence - f64::from(u8::from(correct))).powi(2);
+    let value = |name: &'static str| {
+        Some(match name {
+            "brier_multiclass" => ItemValue::Number(squares),
+            "ece" | "ece_adaptive" => ItemValue::Confidence {
+                confidence,
+                correct,
+            },
+            _ => return None,
+        })
+    };
+    let names = requests.iter().map(|r| r.info.name);
+    names
+        .filter_map(|name| Some((name, value(name)?)))
+        .collect()
 }
 
 /// `target_logprob_per_token` of a target, where it is wanted.

@@ -34,6 +34,10 @@ pub enum Aggregation {
     Ter,
     /// Mean over items of the summed squared errors of the options' probabilities.
     BrierScore,
+    /// Expected calibration error, 10 bins of equal width.
+    CalibrationError,
+    /// Expected calibration error, 10 bins of equally many items.
+    AdaptiveCalibrationError,
     /// 999, whatever the items.
     Bypass,
     /// Share of questions of which every answer is right.
@@ -42,7 +46,7 @@ pub enum Aggregation {
 
 impl Aggregation {
     /// All of them.
-    pub const ALL: [Aggregation; 15] = [
+    pub const ALL: [Aggregation; 17] = [
         Aggregation::Mean,
         Aggregation::NanMean,
         Aggregation::Median,
@@ -56,6 +60,8 @@ impl Aggregation {
         Aggregation::ChrfPlusPlus,
         Aggregation::Ter,
         Aggregation::BrierScore,
+        Aggregation::CalibrationError,
+        Aggregation::AdaptiveCalibrationError,
         Aggregation::Bypass,
         Aggregation::AccAll,
     ];
@@ -77,6 +83,8 @@ impl Aggregation {
             Aggregation::ChrfPlusPlus => "chrf++",
             Aggregation::Ter => "ter",
             Aggregation::BrierScore => "brier_score",
+            Aggregation::CalibrationError => "calibration_error",
+            Aggregation::AdaptiveCalibrationError => "adaptive_calibration_error",
             Aggregation::Bypass => "bypass",
             Aggregation::AccAll => "acc_all",
         }
@@ -109,7 +117,9 @@ impl Aggregation {
             | Aggregation::Bleu
             | Aggregation::Chrf
             | Aggregation::ChrfPlusPlus
-            | Aggregation::Ter => StderrRule::Bootstrap,
+            | Aggregation::Ter
+            | Aggregation::CalibrationError
+            | Aggregation::AdaptiveCalibrationError => StderrRule::Bootstrap,
             Aggregation::WeightedPerplexity
             | Aggregation::BitsPerByte
             | Aggregation::BrierScore

@@ -38,6 +38,13 @@ pub enum ItemValue {
         /// One per option, nats.
         values: Vec<f64>,
     },
+    /// How sure the model was, and whether it was right (`ece`, `ece_adaptive`).
+    Confidence {
+        /// Probability of the option it holds likeliest, from 0 to 1.
+        confidence: f64,
+        /// Whether that is a right one.
+        correct: bool,
+    },
     /// Reference texts and the answer.
     TextPair {
         /// At least one.
@@ -76,6 +83,7 @@ impl ItemValue {
             ItemValue::Labels { .. } => "a pair of labels",
             ItemValue::Probabilities { .. } => "probabilities of options",
             ItemValue::LogLikelihoods { .. } => "log-likelihoods of options",
+            ItemValue::Confidence { .. } => "a confidence",
             ItemValue::TextPair { .. } => "references and a text",
             ItemValue::Answer { .. } => "an answer of a question",
             ItemValue::Nothing => "nothing",

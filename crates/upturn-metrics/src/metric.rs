@@ -151,6 +151,12 @@ impl MetricInfo {
         self.name == "acc_mutual_info"
     }
 
+    /// The k of `pass@k`.
+    #[must_use]
+    pub fn pass_k(&self) -> Option<usize> {
+        self.name.strip_prefix("pass@")?.parse().ok()
+    }
+
     /// Whether it needs token ids of the answer and the targets.
     #[must_use]
     pub fn needs_token_ids(&self) -> bool {
@@ -181,7 +187,7 @@ pub fn metrics() -> &'static [MetricInfo] {
 pub struct MetricRequest {
     /// The metric.
     pub info: &'static MetricInfo,
-    /// Options of `exact_match`; the others have none.
+    /// Options of `exact_match` and `pass@k`; the others have none.
     pub(crate) exact_match: ExactMatchOptions,
 }
 
@@ -189,7 +195,7 @@ impl MetricRequest {
     /// The metric called `name` with the other keys of its entry in `metric_list`, less
     /// `metric`, `aggregation`, `higher_is_better` and `hf_evaluate`, which are the task's.
     ///
-    /// Only `exact_match` has options; lm-evaluation-harness takes and ignores any on the
+    /// Only `exact_match` and `pass@k` have options (the same); lm-evaluation-harness takes and ignores any on the
     /// other metrics, and so does this.
     ///
     /// # Errors
@@ -204,8 +210,8 @@ impl MetricRequest {
                 .collect::<Vec<_>>()
                 .join(", "),
         })?;
-        let exact_match = if info.name == "exact_match" {
-            let mut o = Options::new("metric exact_match".to_owned(), options);
+        let exact_match = if info.name == "exact_match" || info.pass_k().is_some() {
+            let mut o = Options::new(format!("metric {}", info.name), options);
             let parsed = ExactMatchOptions::new(&mut o)?;
             o.finish()?;
             parsed
@@ -281,6 +287,31 @@ const CORPUS: MetricInfo = MetricInfo {
     range: PERCENT,
     chance: Chance::Zero,
     ..RIGHT_OR_WRONG
+};
+
+/// A graded metric of a generated text, of ours.
+const TEXT: MetricInfo = MetricInfo {
+    kinds: &[GENERATE],
+    chance: Chance::Zero,
+    ..GRADED
+};
+
+/// pass@k.
+const fn pass_at(name: &'static str) -> MetricInfo {
+    MetricInfo {
+        name,
+        doc: "Chance that at least one of k answers equals a target, without bias from the \
+              answers drawn (no fewer than k: set `repeats`, and filters that keep all).",
+        ..TEXT
+    }
+}
+
+/// Calibration error.
+const CALIBRATION: MetricInfo = MetricInfo {
+    kinds: &[MC],
+    chance: Chance::Unknown,
+    higher_is_better: false,
+    ..GRADED
 };
 
 static METRICS: &[MetricInfo] = &[
@@ -465,5 +496,91 @@ static METRICS: &[MetricInfo] = &[
         doc: "Fewest insertions, deletions and substitutions of tokens that turn the answer \
               into a target, divided by the longer one's length.",
         ..GRADED
+    },
+    MetricInfo {
+        name: "rouge1",
+        doc: "ROUGE-1: F1 of shared words, the best over the targets.",
+        ..TEXT
+    },
+    MetricInfo {
+        name: "rouge2",
+        doc: "ROUGE-2: F1 of shared pairs of words, the best over the targets.",
+        ..TEXT
+    },
+    MetricInfo {
+        name: "rougeL",
+        doc: "ROUGE-L: F1 of the longest common subsequence of words.",
+        ..TEXT
+    },
+    MetricInfo {
+        name: "rougeLsum",
+        doc: "ROUGE-Lsum: ROUGE-L with a union over lines.",
+        ..TEXT
+    },
+    MetricInfo {
+        name: "rouge1_stem",
+        doc: "As rouge1, of stemmed words.",
+        ..TEXT
+    },
+    MetricInfo {
+        name: "rouge2_stem",
+        doc: "As rouge2, of stemmed words.",
+        ..TEXT
+    },
+    MetricInfo {
+        name: "rougeL_stem",
+        doc: "As rougeL, of stemmed words.",
+        ..TEXT
+    },
+    MetricInfo {
+        name: "rougeLsum_stem",
+        doc: "As rougeLsum, of stemmed words.",
+        ..TEXT
+    },
+    MetricInfo {
+        name: "squad_f1",
+        doc: "SQuAD's F1 of shared words, without case, punctuation and articles.",
+        ..TEXT
+    },
+    MetricInfo {
+        name: "squad_em",
+        kinds: &[GENERATE],
+        chance: Chance::Zero,
+        in_lm_eval: false,
+        doc: "Whether the answer equals a target but for case, punctuation and articles.",
+        ..RIGHT_OR_WRONG
+    },
+    MetricInfo {
+        name: "numeric_match",
+        kinds: &[GENERATE],
+        chance: Chance::Zero,
+        in_lm_eval: false,
+        doc: "Whether the last number of the answer is the target's, however it is written.",
+        ..RIGHT_OR_WRONG
+    },
+    pass_at("pass@1"),
+    pass_at("pass@2"),
+    pass_at("pass@4"),
+    pass_at("pass@5"),
+    pass_at("pass@8"),
+    pass_at("pass@10"),
+    pass_at("pass@16"),
+    pass_at("pass@20"),
+    pass_at("pass@32"),
+    pass_at("pass@50"),
+    pass_at("pass@64"),
+    pass_at("pass@100"),
+    MetricInfo {
+        name: "ece",
+        aggregation: Aggregation::CalibrationError,
+        doc: "Expected calibration error: how far sureness is from being right, over 10 bins of \
+              equal width. Above 0 even for perfect sureness where items are few.",
+        ..CALIBRATION
+    },
+    MetricInfo {
+        name: "ece_adaptive",
+        aggregation: Aggregation::AdaptiveCalibrationError,
+        doc: "As ece, over 10 bins of equally many items.",
+        ..CALIBRATION
     },
 ];

@@ -3,6 +3,7 @@
 //! Scores and bootstrap replicates both come from here, so that a replicate costs a look-up
 //! and a few additions per draw.
 
+use crate::calibration::Calibration;
 use crate::corpus::{CorpusStats, CorpusTotals};
 use crate::labels::{LabelCounts, Labels};
 use crate::{Aggregation, ItemValue, MetricError};
@@ -19,6 +20,8 @@ pub(crate) enum Statistic {
     F1(Labels),
     /// Matthews correlation.
     Matthews(Labels),
+    /// Expected calibration error.
+    Calibration(Calibration),
     /// BLEU, chrF or TER.
     Corpus(CorpusStats),
 }
@@ -54,6 +57,9 @@ impl Statistic {
             }
             Aggregation::F1 => Statistic::F1(Labels::new(aggregation, items)?),
             Aggregation::MatthewsCorrcoef => Statistic::Matthews(Labels::new(aggregation, items)?),
+            Aggregation::CalibrationError | Aggregation::AdaptiveCalibrationError => {
+                Statistic::Calibration(Calibration::new(aggregation, items)?)
+            }
             _ => return Err(aggregation.error("has no bootstrap")),
         })
     }
@@ -64,6 +70,7 @@ impl Statistic {
             Statistic::Perplexity(values) | Statistic::NanMean(values) => values.len(),
             Statistic::Median { sorted, .. } => sorted.len(),
             Statistic::F1(labels) | Statistic::Matthews(labels) => labels.len(),
+            Statistic::Calibration(items) => items.len(),
             Statistic::Corpus(stats) => stats.len(),
         }
     }
@@ -118,6 +125,7 @@ impl Statistic {
             }
             Statistic::F1(labels) => labels.f1(draw),
             Statistic::Matthews(labels) => labels.matthews(&mut scratch.labels, draw),
+            Statistic::Calibration(items) => items.of_draws(&mut scratch.counts, draw),
             Statistic::Corpus(stats) => stats.of_draws(&mut scratch.totals, draw),
         }
     }

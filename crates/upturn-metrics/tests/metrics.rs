@@ -187,7 +187,12 @@ fn every_metric_is_computed_for_the_kinds_it_claims_and_no_other() {
         n_bytes: 9,
     };
     let ids = vec![vec![1]];
+    let answers = FilterValue::List(vec!["a".into(); 100]);
     for metric in metrics() {
+        let result = match metric.pass_k() {
+            Some(_) => answers.clone(),
+            None => "a".into(),
+        };
         let one = [MetricRequest::plain(metric)];
         for kind in OutputKind::ALL {
             let scores = match kind {
@@ -203,7 +208,7 @@ fn every_metric_is_computed_for_the_kinds_it_claims_and_no_other() {
                 OutputKind::Rolling => score_rolling("a b", &target, &one),
                 OutputKind::Generate => score_generation(
                     &GenerationResponse {
-                        result: &"a".into(),
+                        result: &result,
                         gold: &"b".into(),
                         choices: None,
                         multiple_targets: false,
@@ -309,7 +314,7 @@ fn errors_are_one_line_and_name_the_place() {
         ),
         (filter("take_first", json!({"k": 1})), "`k`"),
         (filter("take_first_k", json!({})), "`k`"),
-        (metric("rouge1", json!({})), "rouge1"),
+        (metric("bleurt", json!({})), "bleurt"),
         (
             metric("exact_match", json!({"ignore_cases": true})),
             "ignore_cases",

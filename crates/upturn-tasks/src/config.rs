@@ -202,6 +202,7 @@ impl TaskConfig {
     #[must_use]
     pub fn shots(&self, asked: Option<usize>) -> usize {
         match (self.num_fewshot, asked) {
+            _ if self.fixed_shots().is_some() => self.fixed_shots().unwrap_or(0),
             (Some(0), _) => 0,
             (_, Some(n)) => n,
             (own, None) => own.unwrap_or(0),

@@ -89,6 +89,14 @@ pub fn is_meant(name: &str) -> bool {
             && kind.chars().all(is_word))
 }
 
+/// Whether what follows the last `@` of a generated task's name is one of its own forms.
+#[must_use]
+pub fn has_form(name: &str) -> bool {
+    name.rsplit_once('@').is_some_and(|(base, word)| {
+        is_meant(base) && !base.contains('@') && Style::ALL.iter().any(|s| s.0 == word)
+    })
+}
+
 /// The words of a list of names separated by commas: those between parameters of a generated
 /// task (`multiplication:a=2,b=1`) separate no names.
 #[must_use]
@@ -99,6 +107,12 @@ pub fn split_names(list: &str) -> Vec<String> {
             !key.is_empty() && key.chars().all(|c| c.is_ascii_lowercase() || c == '_')
         });
         match names.last_mut() {
+            // Parameters of a prompting method: `gsm8k@self_consistency:paths=5,temperature=0.5`.
+            Some(last)
+                if is_parameter && last.rsplit_once('@').is_some_and(|(_, w)| w.contains(':')) =>
+            {
+                *last = format!("{last},{piece}");
+            }
             Some(last) if is_parameter && is_meant(last) && last.contains(':') => {
                 // What follows `@` stays last.
                 let (spec, style) = last

@@ -15,6 +15,7 @@
 //! of an item from its index alone, and never shows an item its own answer.
 
 mod ability;
+pub mod bigbench;
 pub mod check;
 mod check_table;
 pub mod config;
@@ -28,6 +29,7 @@ pub mod library;
 mod methods;
 pub mod ports;
 pub mod prompt;
+mod prompting;
 pub mod python;
 pub mod raw;
 pub mod scoring;
@@ -47,5 +49,6 @@ pub use error::{Refusal, TaskError};
 pub use fewshot::FewshotMode;
 pub use library::{AggregateMetric, GroupNode, Library, Node, Selection};
 pub use prompt::{Chat, ChatTemplate};
+pub use prompting::{FollowUp, MethodCost};
 pub use scoring::TaskMetric;
 pub use task::{BuildOptions, DocSelection, Gold, Item, ItemRequests, Task, logged_arguments};

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::bigbench;
 use crate::config::TaskConfig;
 use crate::error::{Refusal, TaskError, did_you_mean};
 use crate::generated::{self, Generated};
 use crate::index::{self, Defined, Kind};
+use crate::prompting;
 use crate::raw::{Loader, RawConfig, RawField, at};
 use crate::yaml::Yaml;
 
@@ -298,8 +300,17 @@ impl TreeBuilder<'_> {
             return self.push(name);
         }
         let path = Path::new(name);
+        if !path.exists()
+            && let Some(split) = prompting::split(name)
+            && !generated::has_form(name)
+        {
+            return self.root_prompted(name, split);
+        }
         if !path.exists() && generated::is_meant(name) {
             return self.root_generated(name);
+        }
+        if let Some(found) = bigbench::find(path)? {
+            return self.root_bigbench(found);
         }
         if path.is_file() {
             return self.root_file(path);
@@ -362,6 +373,33 @@ impl TreeBuilder<'_> {
         let node = self.task(&raw, &[])?;
         self.selection.roots.extend(node);
         Ok(())
+    }
+
+    /// A name with a prompting method after it.
+    fn root_prompted(
+        &mut self,
+        name: &str,
+        split: Result<(&str, prompting::Method), String>,
+    ) -> Result<(), TaskError> {
+        let (base, method) = split.map_err(|reason| TaskError::Task {
+            file: name.into(),
+            reason,
+        })?;
+        let first = self.selection.roots.len();
+        self.root(base)?;
+        for node in self.selection.roots.split_off(first) {
+            let mut refuse = |task: &str, reason| self.leave_out(task, reason);
+            let node = prompting::apply(node, &method, &mut refuse)?;
+            self.selection.roots.extend(node);
+        }
+        Ok(())
+    }
+
+    /// What a path holds of BIG-bench.
+    fn root_bigbench(&mut self, found: bigbench::Found) -> Result<(), TaskError> {
+        self.selection.roots.extend(found.nodes);
+        let mut refused = found.refused.into_iter();
+        refused.try_for_each(|(name, reason)| self.leave_out(&name, reason))
     }
 
     /// A task file by its path. The names of its folder are at hand for a group's members.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use upturn_store::dataset::{DatasetFileError, RowOptions, hub_layout, read_files};
-use upturn_tasks::generated;
+use upturn_tasks::{bigbench, generated};
 use upturn_tasks::{DatasetError, DatasetSpec, Datasets, Doc};
 
 /// Words of `dataset_kwargs` that say how the Python library works, not what the rows are.
@@ -94,7 +94,7 @@ impl FileDatasets {
 
 impl Datasets for FileDatasets {
     fn open(&self, spec: &DatasetSpec, split: &str) -> Result<Vec<Doc>, DatasetError> {
-        if let Some(rows) = generated::open(spec, split) {
+        if let Some(rows) = generated::open(spec, split).or_else(|| bigbench::open(spec, split)) {
             return rows;
         }
         let options = Reading::of(spec)?;
@@ -116,6 +116,9 @@ impl Datasets for FileDatasets {
     fn splits(&self, spec: &DatasetSpec) -> Result<Vec<String>, DatasetError> {
         if spec.path == generated::PATH {
             return Ok(vec!["test".into(), "train".into()]);
+        }
+        if spec.path == bigbench::PATH {
+            return Ok(vec![bigbench::SPLIT.into()]);
         }
         match self.place(spec)? {
             Place::Named(splits) => Ok(splits.into_iter().map(|(name, _)| name).collect()),

@@ -157,6 +157,14 @@ impl<'a> Item<'a> {
                     probabilities: softmax(&self.lls),
                 }));
             }
+            "ece" | "ece_adaptive" => {
+                let p = softmax(&self.lls);
+                let best = argmax(&p);
+                return Ok(Some(ItemValue::Confidence {
+                    confidence: p[best],
+                    correct: self.right.contains(&best),
+                }));
+            }
             "likelihood" => {
                 return Ok(Some(ItemValue::LogLikelihoods {
                     gold: self.one_gold(metric)?,

@@ -2,7 +2,11 @@
 
 use super::{ItemScores, item_error};
 use crate::exact_match::exact_match;
-use crate::{FilterValue, ItemValue, MetricError, MetricRequest, token_edit_distance};
+use crate::python_str::strip;
+use crate::{
+    FilterValue, ItemValue, MetricError, MetricRequest, RougeKind, answer_number, pass_at_k,
+    rouge_multi, squad_best, squad_exact, squad_f1, token_edit_distance,
+};
 
 /// A filtered answer and what it is compared with.
 #[derive(Debug, Clone, Copy)]
@@ -67,6 +71,14 @@ pub fn score_generation(
                 ItemValue::Number(score)
             }
             "bleu" | "chrf" | "chrf++" | "ter" => text_pair(name, response.result, &gold)?,
+            "squad_f1" | "squad_em" | "numeric_match" => {
+                let (references, prediction) = texts(name, response.result, &gold)?;
+                ItemValue::Number(match name {
+                    "squad_f1" => squad_best(&references, &prediction, squad_f1),
+                    "squad_em" => squad_best(&references, &prediction, squad_exact),
+                    _ => numeric_match(&references, &prediction),
+                })
+            }
             "bypass" => ItemValue::Nothing,
             "token_edit_distance" => {
                 let ids = response
@@ -79,7 +91,14 @@ pub fn score_generation(
                     .map(|target| token_edit_distance(ids.prediction, target));
                 ItemValue::Number(distances.fold(f64::INFINITY, f64::min))
             }
-            _ => continue,
+            _ => match (metric.info.pass_k(), rouge_kind(name)) {
+                (Some(k), _) => ItemValue::Number(passes(response.result, &gold, metric, k)?),
+                (_, Some((kind, stem))) => {
+                    let (references, prediction) = texts(name, response.result, &gold)?;
+                    ItemValue::Number(rouge_multi(kind, &references, &prediction, stem))
+                }
+                (None, None) => continue,
+            },
         };
         scores.push((name, value));
     }
@@ -172,11 +191,89 @@ fn cast(value: &FilterValue, like: &FilterValue) -> Option<FilterValue> {
     }
 }
 
+/// What a ROUGE metric counts, and whether words are stemmed.
+fn rouge_kind(metric: &str) -> Option<(RougeKind, bool)> {
+    let (name, stem) = metric
+        .strip_suffix("_stem")
+        .map_or((metric, false), |name| (name, true));
+    let kind = match name {
+        "rouge1" => RougeKind::N(1),
+        "rouge2" => RougeKind::N(2),
+        "rougeL" => RougeKind::L,
+        "rougeLsum" => RougeKind::Lsum,
+        _ => return None,
+    };
+    Some((kind, stem))
+}
+
+/// 1 where the answer's number is that of a target; a target without one is compared as text.
+fn numeric_match(references: &[String], prediction: &str) -> f64 {
+    let given = answer_number(prediction);
+    let right = references.iter().any(|r| match (answer_number(r), &given) {
+        (Some(wanted), Some(given)) => wanted.matches(given),
+        (Some(_), None) => false,
+        (None, _) => strip(r) == strip(prediction),
+    });
+    f64::from(u8::from(right))
+}
+
+/// pass@k of the answers of one item.
+fn passes(
+    result: &FilterValue,
+    gold: &FilterValue,
+    metric: &MetricRequest,
+    k: usize,
+) -> Result<f64, MetricError> {
+    let one = std::slice::from_ref(result);
+    let answers = match result {
+        FilterValue::List(answers) => answers.as_slice(),
+        _ => one,
+    };
+    let golds = match gold {
+        FilterValue::List(golds) => golds.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    let mut right = 0;
+    for answer in answers {
+        for gold in golds {
+            let gold = cast(gold, answer).unwrap_or_else(|| gold.clone());
+            let answer = std::slice::from_ref(answer);
+            if exact_match(answer, &[gold], &metric.exact_match)? > 0.0 {
+                right += 1;
+                break;
+            }
+        }
+    }
+    pass_at_k(answers.len(), right, k).ok_or_else(|| {
+        item_error(
+            metric.info.name,
+            format!(
+                "needs {k} answers per item, got {}; set repeats: {k} or more, and a filter \
+                 list without take_first",
+                answers.len()
+            ),
+        )
+    })
+}
+
 fn text_pair(
     metric: &str,
     result: &FilterValue,
     gold: &FilterValue,
 ) -> Result<ItemValue, MetricError> {
+    let (references, prediction) = texts(metric, result, gold)?;
+    Ok(ItemValue::TextPair {
+        references,
+        prediction,
+    })
+}
+
+/// Targets and answer, which must be texts.
+fn texts(
+    metric: &str,
+    result: &FilterValue,
+    gold: &FilterValue,
+) -> Result<(Vec<String>, String), MetricError> {
     let text = |value: &FilterValue, what: &str| match value {
         FilterValue::Str(text) => Ok(text.clone()),
         other => Err(item_error(
@@ -198,8 +295,5 @@ fn text_pair(
     if references.is_empty() {
         return Err(item_error(metric, "the item has no target"));
     }
-    Ok(ItemValue::TextPair {
-        references,
-        prediction,
-    })
+    Ok((references, prediction))
 }

@@ -15,6 +15,7 @@ use crate::config::{OutputType, TaskConfig};
 use crate::dataset::Doc;
 use crate::fewshot::{FewshotMode, Shots};
 use crate::prompt::{self, Message, Role};
+use crate::prompting::{CHOICES, FollowUp, ptrue};
 use crate::python;
 use crate::template::DocValue;
 
@@ -39,6 +40,7 @@ pub(super) struct Builder<'b> {
     delimiter: Text,
     empty: Text,
     wants_unconditional: bool,
+    follow_up: Option<FollowUp>,
 }
 
 impl<'b> Builder<'b> {
@@ -90,6 +92,7 @@ impl<'b> Builder<'b> {
             wants_unconditional: config.metric_list.iter().any(|m| {
                 upturn_metrics::find(&m.name).is_some_and(MetricInfo::needs_unconditional)
             }),
+            follow_up: config.follow_up(),
         })
     }
 
@@ -135,10 +138,14 @@ impl<'b> Builder<'b> {
             choices: Vec::new(),
             gold: Gold::Absent,
             requests: ItemRequests::Generate(Vec::new()),
+            follow_up: self.follow_up.clone(),
             doc_hash: hash(&python::json_indented(doc)),
             prompt_hash: self.empty.clone(),
         };
         match task.config.output_type {
+            OutputType::MultipleChoice if task.config.asks_p_true() => {
+                self.p_true(&mut item, &text, &choices, shots, &value)?;
+            }
             OutputType::MultipleChoice => {
                 self.multiple_choice(&mut item, &text, choices, shots, &value)?
             }
@@ -260,6 +267,56 @@ impl<'b> Builder<'b> {
             unconditional,
         };
         Ok(())
+    }
+
+    /// A proposed answer, and whether it is true.
+    fn p_true(
+        &self,
+        item: &mut Item,
+        text: &Value,
+        choices: &[Text],
+        shots: &Shots,
+        value: &DocValue,
+    ) -> Made<()> {
+        let (Value::String(question), false) = (text, choices.is_empty()) else {
+            return fault(
+                "doc_to_text",
+                "P(True) needs a question in words and choices",
+            );
+        };
+        let right = right_of(&gold_of(&item.target, choices));
+        let place = item.doc_id.to_string();
+        let (question, gold) = self.proposed(question, choices, &right, &place);
+        item.prompt = self.context(&Value::String(question), &item.doc, value, shots)?;
+        item.choices = CHOICES.map(Text::from).into();
+        item.gold = Gold::One(Some(gold));
+        item.target = gold.into();
+        item.target_text = python::text(&item.target).into();
+        item.target_hash = hash(&item.target_text);
+        let conditional = continue_with(" ", &item.choices)
+            .into_iter()
+            .map(|continuation| LoglikelihoodRequest {
+                context: item.prompt.clone(),
+                continuation,
+            })
+            .collect();
+        item.requests = ItemRequests::Choices {
+            conditional,
+            unconditional: Vec::new(),
+        };
+        Ok(())
+    }
+
+    fn proposed(
+        &self,
+        question: &str,
+        choices: &[Text],
+        right: &[usize],
+        place: &str,
+    ) -> (String, usize) {
+        let config = &self.task.config;
+        let by = (self.options.seed, config.ability(), place);
+        ptrue(question, &config.target_delimiter, choices, right, by)
     }
 
     fn continuations_of(&self, choices: &[Text]) -> Vec<Text> {
@@ -469,8 +526,25 @@ impl<'b> Builder<'b> {
                 }
             },
         };
-        let answer = shot_answer(target.key, &answer, &choices.0)?;
         let fewshot = &task.config.fewshot;
+        if task.config.asks_p_true()
+            && let Some(choice) = &task.choice
+        {
+            let choices = task.choices_of(choice, doc, &value)?;
+            let own = task.target.as_ref().unwrap_or(target);
+            let gold = gold_of(&task.target_of(own, doc, &value)?, &choices);
+            let place = format!("shot {at}");
+            let (question, gold) = self.proposed(&question, &choices, &right_of(&gold), &place);
+            let messages = prompt::turn(
+                &question,
+                Some(CHOICES[gold]),
+                None,
+                " ",
+                &fewshot.fewshot_delimiter,
+            );
+            return Ok(Shot { messages });
+        }
+        let answer = shot_answer(target.key, &answer, &choices.0)?;
         let messages = prompt::turn(
             &question,
             answer.as_deref(),
@@ -552,6 +626,15 @@ fn gold_of(gold: &Value, choices: &[Text]) -> Gold {
     match gold {
         Value::Array(items) => Gold::AnyOf(items.iter().map(one).collect()),
         other => Gold::One(one(other)),
+    }
+}
+
+/// The choices that are right.
+fn right_of(gold: &Gold) -> Vec<usize> {
+    match gold {
+        Gold::Absent => Vec::new(),
+        Gold::One(one) => one.iter().copied().collect(),
+        Gold::AnyOf(all) => all.iter().flatten().copied().collect(),
     }
 }
 

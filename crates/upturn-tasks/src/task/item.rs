@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use upturn_types::{GenerateRequest, LoglikelihoodRequest, RollingRequest, Text};
 
 use crate::dataset::Doc;
+use crate::prompting::FollowUp;
 
 /// What an item asks of a model.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,6 +59,8 @@ pub struct Item {
     pub gold: Gold,
     /// What is asked.
     pub requests: ItemRequests,
+    /// What is asked after every generated answer, made of it.
+    pub follow_up: Option<FollowUp>,
     /// SHA-256 of the item, hex, as lm-evaluation-harness hashes it.
     pub doc_hash: Text,
     /// SHA-256 of the prompt, hex.

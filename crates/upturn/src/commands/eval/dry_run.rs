@@ -20,6 +20,12 @@ struct Planned {
     n_requests: u64,
     /// `tokens_computed` is 0, and generated tokens are not counted.
     work: Work,
+    /// How the answer is elicited.
+    method: String,
+    /// Tokens of all answers, if every one is as long as it may be.
+    most_generated_tokens: u64,
+    /// Tokens of first answers that second requests read again, at most.
+    most_reread_tokens: u64,
     /// Seconds that planning took: prompts, tokens and trie.
     planning_secs: f64,
 }
@@ -46,10 +52,16 @@ pub fn run(args: &Args, models: &[Found], tasks: &[Task], mut refused: Refusals)
         let model = loaded.lm();
         for task in tasks {
             let start = now();
-            let cell = upturn_eval::plan(model, task, &options)
-                .and_then(|plan| Ok((plan.items.len(), upturn_eval::estimate(model, &plan)?)));
+            let cell = upturn_eval::plan(model, task, &options).and_then(|plan| {
+                let cost = task.cost(&plan.items);
+                let work = upturn_eval::estimate(model, &plan)?;
+                Ok((plan.items.len(), cost, work))
+            });
             match cell {
-                Ok((n_items, (n_requests, work))) => planned.push(Planned {
+                Ok((n_items, cost, (n_requests, work))) => planned.push(Planned {
+                    method: task.config.method().to_owned(),
+                    most_generated_tokens: cost.most_generated_tokens,
+                    most_reread_tokens: cost.most_reread_tokens,
                     model: model.name().to_owned(),
                     task: task.config.task.clone(),
                     n_items: n_items as u64,
@@ -86,8 +98,20 @@ fn line(cell: &Planned) -> String {
             100.0 * (1.0 - work.tokens_distinct as f64 / n as f64)
         ),
     };
+    let mut answers = String::new();
+    if cell.most_generated_tokens > 0 {
+        answers = format!(", answers of at most {} tokens", thousands(cell.most_generated_tokens));
+    }
+    if cell.most_reread_tokens > 0 {
+        let tokens = thousands(cell.most_reread_tokens);
+        answers.push_str(&format!(", of which at most {tokens} are read again"));
+    }
+    let method = match cell.method.as_str() {
+        "direct" => String::new(),
+        method => format!(" ({method})"),
+    };
     format!(
-        "{} {}: {} items, {} requests, {} tokens, {} of them distinct{saved}, {} positions scored, {:.3} TFLOP; planned in {:.2} s\n",
+        "{} {}{method}: {} items, {} requests, {} tokens, {} of them distinct{saved}, {} positions scored, {:.3} TFLOP{answers}; planned in {:.2} s\n",
         cell.model,
         cell.task,
         thousands(cell.n_items),
