@@ -92,7 +92,10 @@ pub fn item_value(aggregation: Aggregation, value: &Plain) -> Result<ItemValue, 
                 None => wrong("references and a text"),
             }
         }
-        Aggregation::AccAll | Aggregation::BrierScore => wrong("what a helper does not give"),
+        Aggregation::AccAll
+        | Aggregation::BrierScore
+        | Aggregation::CalibrationError
+        | Aggregation::AdaptiveCalibrationError => wrong("what a helper does not give"),
         Aggregation::Mean
         | Aggregation::NanMean
         | Aggregation::Median
@@ -123,6 +126,10 @@ pub fn plain_of(value: &ItemValue) -> Plain {
             Plain::Int(*gold),
             Plain::List(values.iter().map(|x| Plain::Float(*x)).collect()),
         ]),
+        ItemValue::Confidence {
+            confidence,
+            correct,
+        } => Plain::Tuple(vec![Plain::Float(*confidence), Plain::Bool(*correct)]),
         ItemValue::TextPair {
             references,
             prediction,

@@ -96,6 +96,8 @@ fn exact_match() -> MetricConfig {
         aggregation: None,
         higher_is_better: None,
         hf_evaluate: false,
+        helper: None,
+        joined_by: None,
         kwargs: kwargs
             .map(|(k, v)| (k.to_owned(), Value::Bool(v)))
             .into_iter()
@@ -132,6 +134,7 @@ fn answer_filter(task: &mut TaskConfig, pattern: &str) {
     let step = |function: &str, kwargs: Value| FilterStep {
         function: function.into(),
         kwargs: kwargs.as_object().cloned().unwrap_or_default(),
+        helper: None,
     };
     let filter = FilterConfig {
         name: "answer".into(),
@@ -260,6 +263,7 @@ fn vote(task: &mut TaskConfig, paths: usize, temperature: f64) -> Result<(), Str
             filter.steps.push(FilterStep {
                 function: function.into(),
                 kwargs: Map::new(),
+                helper: None,
             });
         }
     }
@@ -272,6 +276,8 @@ fn p_true(task: &mut TaskConfig) -> Result<(), String> {
         aggregation: None,
         higher_is_better: None,
         hf_evaluate: false,
+        helper: None,
+        joined_by: None,
         kwargs: Map::new(),
     };
     match task.output_type {
