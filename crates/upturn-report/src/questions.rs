@@ -424,6 +424,11 @@ fn by_verdict(m: &MethodComparison, signs: Signs) -> Vec<String> {
     for family in m.families.iter().filter(|f| f.n_scales > 1) {
         let mut said = visible(&family.family);
         if let Some(place) = helps_from(family, signs) {
+            // Under the heading "helps from a scale on" the scale says enough.
+            let place = match family.verdict {
+                MethodVerdict::EmergentMethod => place.replacen("helps from ", "", 1),
+                _ => place,
+            };
             said.push_str(&format!(" ({place})"));
         }
         groups.entry(family.verdict).or_default().push(said);

@@ -143,7 +143,7 @@ fn the_front_page_has_both() {
         "predicts the scores above: cannot be told",
         "What methods gain",
         "better in 1 and worse in 0 of 1 model",
-        "GPT-3 (helps from 1.0e22–3.2e23 FLOPs)",
+        "GPT-3 (1.0e22–3.2e23 FLOPs)",
     ] {
         // Lines are wrapped where they are long.
         let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
