@@ -308,7 +308,9 @@ impl Question<'_> {
             loss,
             GradedLoss::LogPerplexity | GradedLoss::NegatedLogProbability
         );
-        if !likelihood {
+        // A choice among options is right without its text being likely.
+        let of_targets = &*self.curve.key.metric == "exact_match" || self.curve.chance == Some(0.0);
+        if !likelihood || !of_targets {
             return None;
         }
         let mut key = self.curve.key.clone();

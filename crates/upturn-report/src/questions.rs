@@ -180,7 +180,8 @@ pub fn artefact_step(analysis: &Analysis, verdict: &Verdict, signs: Signs) -> St
             visible(&words::sentence(&test.why))
         ));
         for pair in &test.pairs {
-            sentences.extend(pair_sentences(pair));
+            let along = matches!(test.view, View::Training(_));
+            sentences.extend(pair_sentences(pair, along));
         }
         let shown = 3;
         for zero in test.zeros.iter().take(shown) {
@@ -211,7 +212,7 @@ pub fn artefact_step(analysis: &Analysis, verdict: &Verdict, signs: Signs) -> St
         if test.zeros.len() > shown {
             sentences.push(format!(
                 "{} more score 0.",
-                plural(test.zeros.len() - shown, "model", "models")
+                numbers::integer((test.zeros.len() - shown) as u64)
             ));
         }
         if let Some(law) = &test.task_law {
@@ -238,12 +239,16 @@ pub fn artefact_step(analysis: &Analysis, verdict: &Verdict, signs: Signs) -> St
     }
 }
 
-fn pair_sentences(pair: &PairedMetric) -> Vec<String> {
+fn pair_sentences(pair: &PairedMetric, along: bool) -> Vec<String> {
     let mut out = vec![format!(
-        "Against {} (as loss: {}), on {} of which {} below the threshold: {}{}.",
+        "Against {} (as loss: {}), on {}, {} of them below the threshold: {}{}.",
         visible(&pair.metric),
         visible(&pair.loss),
-        plural(pair.n_models, "model", "models"),
+        if along {
+            plural(pair.n_models, "checkpoint", "checkpoints")
+        } else {
+            plural(pair.n_models, "model", "models")
+        },
         numbers::integer(pair.n_below as u64),
         artefact_word(pair.verdict),
         pair.overruled
@@ -261,10 +266,10 @@ fn pair_sentences(pair: &PairedMetric) -> Vec<String> {
             _ => String::new(),
         };
         out.push(format!(
-            "{} {}{held}: {}",
+            "{}: {}{held}. {}",
             words::capital(condition_word(condition.name)),
             outcome_word(condition.outcome),
-            visible(&words::sentence(&condition.why))
+            visible(&words::capital(&words::sentence(&condition.why)))
         ));
     }
     if let Some(link) = &pair.link {
@@ -424,6 +429,11 @@ fn by_verdict(m: &MethodComparison, signs: Signs) -> Vec<String> {
     for family in m.families.iter().filter(|f| f.n_scales > 1) {
         let mut said = visible(&family.family);
         if let Some(place) = helps_from(family, signs) {
+            // Under the heading "helps from a scale on" the scale says enough.
+            let place = match family.verdict {
+                MethodVerdict::EmergentMethod => place.replacen("helps from ", "", 1),
+                _ => place,
+            };
             said.push_str(&format!(" ({place})"));
         }
         groups.entry(family.verdict).or_default().push(said);

@@ -143,7 +143,7 @@ fn the_front_page_has_both() {
         "predicts the scores above: cannot be told",
         "What methods gain",
         "better in 1 and worse in 0 of 1 model",
-        "GPT-3 (helps from 1.0e22–3.2e23 FLOPs)",
+        "GPT-3 (1.0e22–3.2e23 FLOPs)",
     ] {
         // Lines are wrapped where they are long.
         let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -169,8 +169,8 @@ fn the_evidence_shows_every_condition_with_its_number() {
     let text = explain(&analysis, verdict, &TextOptions::default());
     let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
     for part in [
-        "No kink holds (0.0040 against 0.050): none seen.",
-        "Flat below the threshold fails",
+        "No kink: holds (0.0040 against 0.050). None seen.",
+        "Flat below the threshold: fails",
         "scores 0 of 2,000, which says only that its rate is below 0.0015",
         "this zero is no evidence against it",
         "Against other methods",

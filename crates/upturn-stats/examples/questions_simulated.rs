@@ -1,10 +1,6 @@
 //! Operating characteristics of the artefact and method verdicts on simulated series:
 //! `cargo run --release -p upturn-stats --example questions_simulated -- [SERIES]`
-#![expect(
-    clippy::print_stdout,
-    clippy::disallowed_methods,
-    reason = "an example reports to whoever runs it"
-)]
+#![expect(clippy::print_stdout, reason = "an example reports to whoever runs it")]
 
 #[path = "../tests/simulated/mod.rs"]
 mod simulated;

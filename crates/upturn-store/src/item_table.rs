@@ -103,11 +103,13 @@ fn read(path: &Path) -> Result<Option<CellItems>, StoreError> {
         .iter()
         .filter_map(|name| name.strip_prefix(METRIC_PREFIX).map(Text::from))
         .collect();
+    // By place, not by name: a point in a name would be read as a path.
     let wanted = names
         .iter()
-        .map(String::as_str)
-        .filter(|name| COLUMNS.contains(name) || name.starts_with(METRIC_PREFIX));
-    let mask = ProjectionMask::columns(builder.parquet_schema(), wanted);
+        .enumerate()
+        .filter(|(_, name)| COLUMNS.contains(&&***name) || name.starts_with(METRIC_PREFIX))
+        .map(|(i, _)| i);
+    let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
     let damaged = |e: &dyn std::fmt::Display| {
         StoreError::format(path, format!("cannot be read as Parquet: {e}"))
     };

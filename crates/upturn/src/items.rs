@@ -35,20 +35,18 @@ pub fn answer(analysis: &mut Analysis, inputs: &[PathBuf]) -> Vec<Diagnostic> {
     for key in wanted.into_values() {
         by_setting.entry(sourceless(&key)).or_default().push(key);
     }
-    let read: Vec<Result<Vec<ItemScores>, Diagnostic>> = files
+    let read: Vec<(Vec<ItemScores>, Option<Diagnostic>)> = files
         .par_iter()
         .map(|file| match read_items(file) {
-            Ok(Some(cell)) => Ok(scores(&cell, &by_setting)),
-            Ok(None) => Ok(Vec::new()),
-            Err(e) => Err(e.diagnostic()),
+            Ok(Some(cell)) => (scores(&cell, &by_setting), None),
+            Ok(None) => (Vec::new(), None),
+            Err(e) => (Vec::new(), Some(e.diagnostic())),
         })
         .collect();
     let (mut items, mut diagnostics) = (Vec::new(), Vec::new());
-    for outcome in read {
-        match outcome {
-            Ok(found) => items.extend(found),
-            Err(diagnostic) => diagnostics.push(diagnostic),
-        }
+    for (found, diagnostic) in read {
+        items.extend(found);
+        diagnostics.extend(diagnostic);
     }
     if !items.is_empty() {
         upturn_analysis::answer_with_items(analysis, &items);

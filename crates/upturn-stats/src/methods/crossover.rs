@@ -136,7 +136,9 @@ mod tests {
         let emergent = verdict(&[(20, 20), (22, 25), (60, 40), (500, 200)]);
         assert_eq!(emergent.verdict, MethodVerdict::EmergentMethod);
         assert!(!emergent.hurts_below);
-        assert_eq!(emergent.scales.no_gain_until, Some(22.0));
+        // At 22 it gains, and less than δ: the interval starts below.
+        assert_eq!(emergent.scales.no_gain_until, Some(21.0));
+        assert_eq!(emergent.scales.n_no_gain, 3);
         assert_eq!(emergent.scales.better_from, Some(22.0));
         let hurts = verdict(&[(20, 60), (30, 70), (60, 40), (500, 200)]);
         assert_eq!(hurts.verdict, MethodVerdict::EmergentMethod);

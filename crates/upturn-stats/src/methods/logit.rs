@@ -107,6 +107,6 @@ mod tests {
                     .is_none_or(|(low, high)| (low..=high).contains(&1.3)),
             );
         }
-        assert!(inside >= 365 && inside <= 395, "{inside} of {n}");
+        assert!((365..=395).contains(&inside), "{inside} of {n}");
     }
 }
