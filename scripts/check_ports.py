@@ -228,9 +228,6 @@ TASKS = {
              question_answers=["pro-stereo", "anti-stereo"], answer_info=["a", "b"]) for i in range(6)]), WORDS, 0, None),
     "afrimmlu_direct_amh_prompt_2": (dict(validation=[], test=[dict(subject="law", question=f"q{i}", choices="['a', \"it's\", 'c', 'd']", answer="ABCD"[i]) for i in range(4)]),
                                      WORDS, 0, None),
-    "afriqa_bem_prompt_2": (dict(train=[], test=[dict(id=str(i), question="q", translated_question="t", question_lang=f"ql{i}", question_translated="x", title="t",
-                                                      context="The cup is red.", answer_pivot="the red cup", answer_lang="x", answers="['a']", lang="bem") for i in range(4)]),
-                            ["a red cup ", "red", " the cup is red", "none"], 0, None),
     "mafand_amh-en_prompt_1": (dict(validation=[], test=[dict(translation={"en": f"The cup {i} is red and big.", "amh": f"ጽዋው {i}"}) for i in range(3)]),
                                ["The cup 0 is red and big.", "A cup is red.", "The big cup 2 is red and"], 0, None),
     "AraDiCE_ArabicMMLU_high_humanities_history_egy": (dict(test=[
@@ -249,11 +246,9 @@ TASKS = {
     "mathqa": (dict(train=[], validation=[], test=[dict(Problem=f"p{i}", Rationale="r", options="a ) 38 , b ) 27.675 , c ) 30 , d ) data, inadequate , e ) none of these", correct="abcde"[i],
                                                         annotated_formula="", linear_formula="", category="x") for i in range(3)]), WORDS, 0, None),
     "medmcqa": (dict(train=[], validation=[dict(id=str(i), question=f"q{i}", opa="a", opb="b", opc="c", opd="d", cop=i, exp=None) for i in range(2)]), WORDS, 0, None),
-    "mutual": (dict(train=[], validation=[dict(answers="ABCD"[i], options=["m : i 'm .", "f : so ?", "m : no , it is n't !", "x"], article="f : hi . m : `` so '' ;", id=str(i))
-                                          for i in range(4)]), WORDS, 0, None),
     "crows_pairs_english_age": (dict(test=[dict(id=i, sent_more=f"more {i}", sent_less=f"less {i}", stereo_antistereo=0, bias_type=["age", "gender", "age-x"][i]) for i in range(3)]),
                                 WORDS, 0, None),
-    "webqs": (dict(train=[], test=[dict(url="u", question=f"q{i}", answers=["a b", "a", "c"]) for i in range(2)]), WORDS, 0, None),
+    "webqs": (dict(train=[], test=[dict(url="u", question=f"q{i}", answers=["a", "a b", "c"]) for i in range(2)]), WORDS, 0, None),
     "pubmedqa": (dict(train=[], validation=[], test=[dict(PUBID=i, QUESTION=f"q{i}", CONTEXTS=["c1", "c2"], final_decision=["yes", "maybe"][i], LONG_ANSWER="l") for i in range(2)]),
                  WORDS, 0, None),
     "ethics_utilitarianism": (dict(train=[], test=[dict(activity=f"I sang {i}.", baseline="I slept.", rating="") for i in range(4)]), WORDS, 0, None),

@@ -100,20 +100,33 @@ pub(super) fn item(owner: &V, index: &V) -> Made<V> {
     }
 }
 
-/// The numbers of an array, list or tuple.
+/// The numbers of an array, list or tuple; those of rows one after the other.
 pub(super) fn numbers(value: &V) -> Made<Vec<f64>> {
+    let mut out = Vec::new();
+    flatten(value, 0, &mut out)?;
+    Ok(out)
+}
+
+fn flatten(value: &V, depth: usize, out: &mut Vec<f64>) -> Made<()> {
     if let Some(x) = value.number() {
-        return Ok(vec![x]);
+        out.push(x);
+        return Ok(());
     }
-    value
-        .items()?
-        .iter()
-        .map(|v| match v.number() {
-            Some(x) => Ok(x),
-            None if matches!(v, V::None) => Ok(f64::NAN),
-            None => raise("TypeError", format!("expected numbers, found {}", v.kind())),
-        })
-        .collect()
+    match value {
+        V::None => out.push(f64::NAN),
+        V::List(_) | V::Tuple(_) | V::Array(_) | V::Iter(_) if depth < 4 => {
+            for item in value.items()? {
+                flatten(&item, depth + 1, out)?;
+            }
+        }
+        other => {
+            return raise(
+                "TypeError",
+                format!("expected numbers, found {}", other.kind()),
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Sums as NumPy does: in blocks of eight, halves of long ones apart.

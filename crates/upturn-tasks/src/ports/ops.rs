@@ -254,6 +254,10 @@ pub(super) fn binary(op: Op, left: &V, right: &V) -> Made<V> {
         (Op::Div, V::Path(folder), V::Str(name)) => {
             return Ok(V::Path(folder.join(&**name).into()));
         }
+        // 2 in Python, and True where NumPy made one of them.
+        (Op::Add, V::Bool(true), V::Bool(true)) => {
+            return fatal("adds two truth values, which Python and NumPy do differently");
+        }
         (Op::BitAnd, V::Bool(a), V::Bool(b)) => return Ok(V::Bool(a & b)),
         (Op::BitOr, V::Bool(a), V::Bool(b)) => return Ok(V::Bool(a | b)),
         _ => {}

@@ -129,3 +129,38 @@ fn plain_subject(text: &str) -> &str {
         .find_map(|mark| text.find(mark))
         .map_or(text, |at| &text[..at])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_port_is_bound_to_its_module() {
+        assert!(find(MMMLU, "process_anatomy").is_some());
+        assert!(find(MMMLU, "process_").is_none());
+        assert!(find(BBH, "process_anatomy").is_none());
+        assert!(find(BBH, "MapRegexFilter").is_some());
+        assert!(find("0", "MapRegexFilter").is_none());
+    }
+
+    #[test]
+    fn subjects_lose_the_names_of_files() {
+        let docs = [
+            "anatomy",
+            "virology",
+            "anatomy_test.csv_sw-KE.csv",
+            "anatomy_test-x",
+        ]
+        .map(|s| Doc::from_iter([("Subject".to_string(), json!(s))]));
+        let port = find(MMMLU, "process_anatomy").expect("a port");
+        let kept = port
+            .process_docs("process_anatomy", docs.to_vec())
+            .expect("filtered");
+        assert_eq!(kept, [docs[0].clone(), docs[2].clone(), docs[3].clone()]);
+        let error = port
+            .process_docs("process_anatomy", vec![Doc::new()])
+            .expect_err("no field");
+        assert!(error.contains("'Subject'"), "{error}");
+    }
+}

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::ast::{Arg, Def, Do, Expr, Kind, Piece, Stmt};
+use super::ast::{Arg, Def, Do, Expr, Kind, Op, Piece, Stmt};
 use super::functions;
 use super::methods;
 use super::module::{self, Module};
@@ -368,6 +368,15 @@ impl Scan {
             }
             Kind::Star(inner) | Kind::Unary(_, inner) | Kind::Walrus(_, inner) => {
                 self.expr(inner, module, local)
+            }
+            Kind::Bin(Op::Add, a, b)
+                if [a, b].iter().any(|e| matches!(e.kind, Kind::Compare(..))) =>
+            {
+                refuse(
+                    module,
+                    expr.line,
+                    "a sum with a comparison, which Python and NumPy do differently, is not read",
+                )
             }
             Kind::Bin(_, a, b) | Kind::Index(a, b) => {
                 self.expr(a, module, local)?;
