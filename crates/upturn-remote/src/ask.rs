@@ -91,7 +91,7 @@ pub(crate) fn ask(
             continue;
         }
         if !fresh && let Some(answer) = line.recall(&question, &key)? {
-            line.budget.cached();
+            line.budget.cached(question.most);
             if done(place, answer).is_break() {
                 return Err(Fault::Stopped);
             }

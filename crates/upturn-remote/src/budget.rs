@@ -194,7 +194,8 @@ impl Budget {
         state.n_held = state.n_held.saturating_sub(1);
         match how {
             Settled::Answered(usage) => {
-                state.n_answered += 1;
+                // To encode a text is free, and no answer of the model.
+                state.n_answered += u64::from(most != Tokens::default());
                 state.used.add(usage.unwrap_or(most));
             }
             Settled::Refused => state.n_retried += 1,
@@ -207,9 +208,9 @@ impl Budget {
         self.changed.notify_all();
     }
 
-    /// Counts an answer from the cache.
-    pub(crate) fn cached(&self) {
-        self.state().n_cached += 1;
+    /// Counts an answer from the cache, to a request that could have taken this.
+    pub(crate) fn cached(&self, most: Tokens) {
+        self.state().n_cached += u64::from(most != Tokens::default());
     }
 
     /// What is spent.

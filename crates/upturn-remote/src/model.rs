@@ -125,6 +125,12 @@ impl RemoteModel {
         self.options.api
     }
 
+    /// Whether the server encodes texts for us.
+    #[must_use]
+    pub fn has_tokenizer(&self) -> bool {
+        self.server.tokenizes
+    }
+
     pub(crate) fn place(&self) -> &str {
         &self.line.place
     }
@@ -194,7 +200,7 @@ impl RemoteModel {
             .map(|(text, specials)| {
                 // A text that begins with the prefix token's own gets no other.
                 let starts = !self.prefix().is_empty() && text.starts_with(self.prefix());
-                let specials = *specials && !starts && self.options.add_bos_token != Some(false);
+                let specials = *specials && !starts && self.options.add_bos_token.is_none();
                 self.asker().tokenize(text, specials, is_llama_cpp)
             })
             .collect();
@@ -211,8 +217,19 @@ impl RemoteModel {
             }
             e => e,
         })?;
-        let found = |text| known.get(text).map(|at| ids[*at].clone());
-        Ok(texts.iter().map(|t| found(t).unwrap_or_default()).collect())
+        // Told to begin with the beginning-of-text token, whatever the tokenizer's habit.
+        let bos = match self.options.add_bos_token == Some(true) && texts.iter().any(|t| t.1) {
+            true => Some(self.prefix_id().map_err(LmError::Model)?),
+            false => None,
+        };
+        let found = |text: &(String, bool)| {
+            let mut ids = known.get(text).map_or_else(Vec::new, |at| ids[*at].clone());
+            if let Some(bos) = bos.filter(|bos| text.1 && ids.first() != Some(bos)) {
+                ids.insert(0, bos);
+            }
+            ids
+        };
+        Ok(texts.iter().map(found).collect())
     }
 
     fn prefix_id(&self) -> Result<u32, String> {
@@ -727,8 +744,11 @@ impl LanguageModel for RemoteModel {
 
     fn work_so_far(&self) -> Work {
         let spent = self.spent();
+        let n = spent.input_tokens + spent.output_tokens;
         Work {
-            tokens_requested: spent.input_tokens + spent.output_tokens,
+            tokens_requested: n,
+            tokens_distinct: n,
+            tokens_computed: n,
             ..Work::default()
         }
     }
@@ -871,8 +891,11 @@ impl LanguageModel for RemoteModel {
 
 impl RemoteModel {
     fn work_since(&self, before: Work) -> Work {
+        let n = self.work_so_far().tokens_requested - before.tokens_requested;
         Work {
-            tokens_requested: self.work_so_far().tokens_requested - before.tokens_requested,
+            tokens_requested: n,
+            tokens_distinct: n,
+            tokens_computed: n,
             ..Work::default()
         }
     }

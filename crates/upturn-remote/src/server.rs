@@ -264,7 +264,7 @@ impl Server {
     fn look_for_tokenizer(&mut self, options: &Options, http: &Http) -> Result<(), RemoteError> {
         let is_llama_cpp = options.api == Api::LlamaCpp;
         let needs_ids = is_llama_cpp || options.api == Api::Vllm || options.sent == Sent::Ids;
-        let may = !options.api.is_chat() && !self.asker.is_openai && options.sent != Sent::Text;
+        let may = !options.api.is_chat() && !self.asker.is_openai;
         if !may && !needs_ids {
             return Ok(());
         }

@@ -397,6 +397,14 @@ fn what_cannot_be_done_is_said_in_openai_form() {
     // A form of another site's page.
     assert_eq!(raw("text/plain", "{\"prompt\": \"a\"}").0, 415);
     assert_eq!(server.send("/nothing", "", "").0, 404);
+    // A page whose name was made to point to this machine.
+    let address = server.url.trim_start_matches("http://");
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    let head = "GET /v1/models HTTP/1.1\r\nhost: evil.example:80\r\nconnection: close\r\n\r\n";
+    std::io::Write::write_all(&mut stream, head.as_bytes()).unwrap();
+    let mut said = String::new();
+    std::io::Read::read_to_string(&mut stream, &mut said).unwrap();
+    assert!(said.starts_with("HTTP/1.1 403"), "{said}");
     assert_eq!(server.send("/v1/completions", "", "").0, 405);
     let small = Running::start(ServeOptions {
         body_max: 1000,

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::{Method, StatusCode, header};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -78,13 +78,30 @@ pub(crate) fn router(app: App) -> Router {
         .route("/tokenizer_info", get(tokenize::tokenizer_info))
         .fallback(nothing)
         .method_not_allowed_fallback(wrong_method)
-        .layer(from_fn(checked))
+        .layer(from_fn_with_state(app.clone(), checked))
         .layer(limit)
         .with_state(app)
 }
 
+/// Whether a request names this machine: a page whose own name was made to point here does not.
+fn is_own(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    };
+    name == "localhost" || name == "[::1]" || name.starts_with("127.")
+}
+
 /// A page of another site may send a plain form to this machine, but no JSON.
-async fn checked(request: Request, next: Next) -> Response {
+async fn checked(State(app): State<App>, request: Request, next: Next) -> Response {
+    let host = request
+        .headers()
+        .get(header::HOST)
+        .and_then(|v| v.to_str().ok());
+    if app.options.host.is_loopback() && host.is_some_and(|h| !is_own(h)) {
+        let message = "this server is for this machine alone; start it with --host for others";
+        return ApiError::request(StatusCode::FORBIDDEN, message).into_response();
+    }
     let is_json = request
         .headers()
         .get(header::CONTENT_TYPE)

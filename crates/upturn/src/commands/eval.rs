@@ -94,7 +94,7 @@ pub fn run(args: &Args) -> Outcome {
         args,
         shared_family: shared.as_deref(),
         catalog: &catalog,
-        options: args.options_for(&models),
+        options: args.eval_options(),
         kv_bytes: args.kv_memory.unwrap_or_else(memory::default_kv_bytes),
         tasks: &tasks,
         selection: &selection,
@@ -160,8 +160,10 @@ impl Run<'_> {
         }
         let start_secs = now_secs();
         let start = now();
-        let loaded = load(self.args, found, self.kv_bytes)
-            .and_then(|loaded| loaded.ready(self.tasks, &self.options).map(|()| loaded));
+        let loaded = load(self.args, found, self.kv_bytes).and_then(|loaded| {
+            self.options.graded = !self.args.no_graded && loaded.can_grade();
+            loaded.ready(self.tasks, &self.options).map(|()| loaded)
+        });
         let loaded = match loaded {
             Ok(loaded) => loaded,
             Err(line) => {

@@ -221,19 +221,6 @@ impl Args {
         }
     }
 
-    /// How tasks are run on these models: graded metrics that score the targets of generated
-    /// answers are left out where a server has no log-probabilities.
-    pub fn options_for(&self, models: &[super::models::Found]) -> EvalOptions {
-        let options = self.eval_options();
-        #[cfg(feature = "remote")]
-        let options = EvalOptions {
-            graded: options.graded && self.remote.scores_targets(models),
-            ..options
-        };
-        let _all_local = models;
-        options
-    }
-
     /// How a model of this name is loaded and run.
     pub fn model_options(&self, name: &str, kv_bytes: u64) -> ModelOptions {
         ModelOptions {

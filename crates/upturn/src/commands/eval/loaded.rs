@@ -94,6 +94,16 @@ impl Loaded {
         }
     }
 
+    /// Whether graded metrics beside a task's own can be computed: those of generated answers
+    /// score the target and count tokens.
+    pub fn can_grade(&self) -> bool {
+        match self {
+            Loaded::Local(_) => true,
+            #[cfg(feature = "remote")]
+            Loaded::Remote(model) => model.has_tokenizer() && !model.api().is_chat(),
+        }
+    }
+
     /// Says what a server took for it.
     pub fn say_spent(&self, label: &str) {
         match self {

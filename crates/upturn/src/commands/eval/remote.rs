@@ -114,12 +114,6 @@ impl RemoteArgs {
             None => Api::Completions,
         }
     }
-
-    /// Whether models at servers can score the targets of generated answers.
-    pub fn scores_targets(&self, models: &[Found]) -> bool {
-        let mut remote = models.iter().filter(|m| m.is_remote());
-        remote.all(|m| !self.api(m).is_chat())
-    }
 }
 
 /// Finds the server of a model.
