@@ -278,12 +278,6 @@ impl Scorer<'_> {
                 all.iter().map(text).collect::<Vec<String>>()
             });
         let result = self.pipeline.apply_doc(index, &answers, field.as_deref())?;
-        let options: Option<Vec<String>> = self
-            .task
-            .config
-            .doc_to_choice
-            .is_some()
-            .then(|| item.choices.iter().map(ToString::to_string).collect());
         let needs_ids = self.requests.iter().any(|r| r.info.needs_token_ids());
         let tokens = |text: &str| {
             self.model.tokenize(text).map_err(|e| {
@@ -301,12 +295,16 @@ impl Scorer<'_> {
             }
             _ => None,
         };
-        let gold = FilterValue::from_json(&item.target);
+        // Where the task has choices, its target was looked up among them.
+        let gold = match (&self.task.config.doc_to_choice, item.references.first()) {
+            (Some(_), Some(right)) => FilterValue::from(&**right),
+            _ => FilterValue::from_json(&item.target),
+        };
         let mut scores = score_generation(
             &GenerationResponse {
                 result: &result,
                 gold: &gold,
-                choices: options.as_deref(),
+                choices: None,
                 multiple_targets: self.task.has_multiple_targets(),
                 token_ids: ids.as_ref().map(|(prediction, targets)| TokenIds {
                     prediction,

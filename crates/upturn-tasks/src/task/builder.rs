@@ -189,7 +189,11 @@ impl<'b> Builder<'b> {
             return Ok(Vec::new());
         }
         if self.task.choice.is_some() {
-            let chosen = index(target, choices.len()).map(|i| choices[i].clone());
+            // A target in words is one of the choices where a task with choices is made to generate.
+            let named = |t: &Value| choices.iter().find(|c| t.as_str() == Some(c)).cloned();
+            let chosen = index(target, choices.len())
+                .map(|i| choices[i].clone())
+                .or_else(|| named(target));
             return match chosen {
                 Some(text) => Ok(vec![text]),
                 None => fault(
