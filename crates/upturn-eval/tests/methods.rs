@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use serde_json::json;
 use upturn_eval::{CellResult, EvalOptions, ItemResponse, ModelIdentity, measurements, plan, run};
-use upturn_tasks::{DatasetError, DatasetSpec, Datasets, Doc, Library, Task};
+use upturn_tasks::{DatasetError, DatasetSpec, Datasets, Doc, Library, Task, bigbench};
 use upturn_types::{
     ChatMessage, Done, FinishReason, GenerateRequest, Generation, LanguageModel, LmError,
     Loglikelihood, LoglikelihoodRequest, RollingRequest, Work,
@@ -120,7 +120,10 @@ impl LanguageModel for Parrot {
 struct Rows;
 
 impl Datasets for Rows {
-    fn open(&self, _: &DatasetSpec, _: &str) -> Result<Vec<Doc>, DatasetError> {
+    fn open(&self, spec: &DatasetSpec, split: &str) -> Result<Vec<Doc>, DatasetError> {
+        if let Some(rows) = bigbench::open(spec, split) {
+            return rows;
+        }
         let row = |q: &str, a: &str| {
             let row = json!({"q": q, "a": a, "choices": ["no", "yes", "so"], "gold": 1});
             row.as_object().unwrap().clone()
@@ -321,4 +324,53 @@ fn own_answers_are_judged_and_their_calibration_scored() {
     assert!(stopped.is_none() && some.len() == 3);
     let (resumed, _) = go(&model, &task, &some, None);
     assert_eq!(resumed.unwrap().scores, result.scores);
+}
+
+#[test]
+fn several_right_choices_raise_chance_and_the_preferred_score_is_normalised() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("task.json");
+    let example = |input: &str, scores: [u8; 4]| {
+        let [a, b, c, d] = scores;
+        json!({"input": input, "target_scores": {"(A)": a, "b": b, "c": c, "d": d}})
+    };
+    let file = json!({
+        "name": "many",
+        "metrics": ["multiple_choice_grade"],
+        "preferred_score": "multiple_choice_grade",
+        "examples": [
+            example("1", [1, 1, 0, 0]),
+            example("2", [1, 0, 0, 0]),
+            example("3", [1, 1, 0, 0]),
+            example("4", [0, 1, 0, 0]),
+        ],
+    });
+    std::fs::write(&path, file.to_string()).unwrap();
+    let name = path.display().to_string();
+    let selection = Library::default().select(&[name]).unwrap();
+    let task = Task::load(selection.tasks()[0].clone(), &Rows, None).unwrap();
+    let result = go(&Parrot::default(), &task, &BTreeMap::new(), None)
+        .0
+        .unwrap();
+    let acc = result.scores.iter().find(|s| s.metric == "acc").unwrap();
+    // The parrot takes (A), right for three of four; a guess is for (2 + 1 + 2 + 1) / 16.
+    assert_eq!((acc.value, acc.chance), (0.75, Some(0.375)));
+    let rows = measurements(&identity(), &task, &EvalOptions::default(), &result.scores);
+    let row = rows
+        .iter()
+        .find(|r| &*r.metric == "normalized_preferred_score")
+        .unwrap();
+    assert!((row.value - 60.0).abs() < 1e-9, "{}", row.value);
+    let raw = rows.iter().find(|r| &*r.metric == "acc").unwrap();
+    assert!((row.stderr.unwrap() - 160.0 * raw.stderr.unwrap()).abs() < 1e-9);
+    assert_eq!((row.chance, row.ceiling), (Some(0.0), Some(100.0)));
+}
+
+#[test]
+fn a_task_with_choices_is_scored_by_the_text_of_the_right_one() {
+    let (model, task) = (Parrot::default(), task("picks@cot_zero_shot"));
+    let result = go(&model, &task, &BTreeMap::new(), None).0.unwrap();
+    // It says 4 or 5, and «yes» is right.
+    assert_eq!(value(&result, "exact_match"), 0.0);
+    assert_eq!(result.samples[0].filtered.as_deref(), Some("4"));
 }

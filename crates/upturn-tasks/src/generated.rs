@@ -291,18 +291,18 @@ impl Generated {
             }
         }
         set("metric_list", metrics.into());
-        set(
-            "metadata",
-            json!({
-                "version": 1.0,
-                "upturn": {
-                    "ability": self.ability(),
-                    "method": self.style.method(),
-                    "chance": self.generator.chance().best(),
-                    "blind_chance": self.generator.chance().guess,
-                },
-            }),
-        );
+        let mut own = json!({
+            "ability": self.ability(),
+            "method": self.style.method(),
+            "chance": self.generator.chance().best(),
+            "blind_chance": self.generator.chance().guess,
+        });
+        if self.style == Style::Words && self.generator.has_steps() {
+            // For `@cot:shots=N`.
+            own["rationale"] = "reasoning".into();
+            own["answer"] = "answer".into();
+        }
+        set("metadata", json!({"version": 1.0, "upturn": own}));
         // JSON is YAML.
         Value::Object(keys).to_string()
     }

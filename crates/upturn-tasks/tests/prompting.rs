@@ -44,6 +44,9 @@ const CHOOSES: &str = "task: picks\ndataset_path: json\ntest_split: test\n\
 const LETTERS: &str = "task: letters\ndataset_path: json\ntest_split: test\n\
     output_type: multiple_choice\ndoc_to_text: \"Q: {{q}}\\nA:\"\ndoc_to_target: gold\n\
     doc_to_choice: [A, B, C]\n";
+const WORDS: &str = "task: words\ndataset_path: json\ntest_split: test\n\
+    output_type: multiple_choice\ndoc_to_text: \"Q: {{q}}\\nA:\"\ndoc_to_target: right\n\
+    doc_to_choice: choices\n";
 const GROUP: &str = "group: all\ntask: [sums, picks]\n";
 
 fn folder() -> tempfile::TempDir {
@@ -53,6 +56,7 @@ fn folder() -> tempfile::TempDir {
         ("p", CHOOSES),
         ("l", LETTERS),
         ("g", GROUP),
+        ("w", WORDS),
     ] {
         std::fs::write(dir.path().join(format!("{name}.yaml")), text).expect("written");
     }
@@ -182,6 +186,12 @@ fn zero_shot_reasoning_is_two_requests() {
         (cost.most_generated_tokens, cost.most_reread_tokens),
         (10 * (256 + 32), 2560)
     );
+}
+
+#[test]
+fn a_target_in_words_is_its_choice() {
+    let task = task("words@cot_zero_shot");
+    assert_eq!(&*items(&task)[0].references[0], "right");
 }
 
 #[test]
@@ -326,6 +336,12 @@ fn generated_tasks_keep_their_own_forms() {
     assert_eq!(voted.config.ability(), "addition_2digit");
     assert_eq!(voted.config.method(), "self_consistency");
     assert_eq!(items(&voted).len(), 20);
+    let worked = task("addition:digits=2,items=5@cot:shots=2");
+    assert_eq!((worked.num_fewshot, worked.config.method()), (2, "cot"));
+    assert_eq!(
+        items(&worked)[0].prompt.matches(" The answer is ").count(),
+        2
+    );
     let shots = task("addition:digits=2,items=5@short@k3");
     assert_eq!(shots.num_fewshot, 3);
 }

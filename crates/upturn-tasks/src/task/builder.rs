@@ -191,7 +191,11 @@ impl<'b> Builder<'b> {
         // A helper that scores the answer knows what is right.
         let scored_by_helper = self.task.config.process_results.is_some();
         if self.task.choice.is_some() && !scored_by_helper {
-            let chosen = index(target, choices.len()).map(|i| choices[i].clone());
+            // A target in words is one of the choices where a task with choices is made to generate.
+            let named = |t: &Value| choices.iter().find(|c| t.as_str() == Some(c)).cloned();
+            let chosen = index(target, choices.len())
+                .map(|i| choices[i].clone())
+                .or_else(|| named(target));
             return match chosen {
                 Some(text) => Ok(vec![text]),
                 None => fault(
