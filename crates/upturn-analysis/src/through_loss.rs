@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use upturn_catalog::metric_info;
 use upturn_stats::Obs;
 use upturn_stats::forecast::collapse::{CollapsePoint, collapse};
 use upturn_stats::forecast::two_step::{LossStep, TwoStep, TwoStepPoint};
@@ -43,6 +44,11 @@ impl std::fmt::Display for LossSource {
 /// A model at a step.
 type Place = (Text, Option<u64>);
 
+/// The one name of a metric that has several spellings.
+fn canonical(metric: &str) -> String {
+    metric_info(metric).map_or_else(|| metric.to_ascii_lowercase(), |info| info.canonical)
+}
+
 /// Losses of all models and checkpoints.
 fn losses(curves: &[Curve], score: &Curve, source: &LossSource) -> BTreeMap<Place, f64> {
     let place = |p: &CurvePoint| (p.model.clone(), p.checkpoint_step);
@@ -54,7 +60,7 @@ fn losses(curves: &[Curve], score: &Curve, source: &LossSource) -> BTreeMap<Plac
             .collect(),
         LossSource::Metric { task, metric } => curves
             .iter()
-            .filter(|c| c.key.metric.eq_ignore_ascii_case(metric))
+            .filter(|c| canonical(&c.key.metric) == canonical(metric))
             .filter(|c| c.key.family == score.key.family && c.key.tuning == score.key.tuning)
             .filter(|c| match task {
                 Some(task) => {
@@ -66,10 +72,7 @@ fn losses(curves: &[Curve], score: &Curve, source: &LossSource) -> BTreeMap<Plac
             .filter(|c| c.key.shots == score.key.shots || task.is_some())
             .flat_map(|c| &c.points)
             .filter_map(|p| {
-                let perplexity = matches!(
-                    metric.to_ascii_lowercase().as_str(),
-                    "ppl" | "perplexity" | "word_perplexity" | "byte_perplexity"
-                );
+                let perplexity = canonical(metric).ends_with("perplexity");
                 let loss = if perplexity { p.value.ln() } else { p.value };
                 (loss.is_finite() && loss > 0.0).then(|| (place(p), loss))
             })
