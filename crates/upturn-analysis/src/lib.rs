@@ -12,8 +12,8 @@
 //! measurements and configuration give the same bits, whatever the number of
 //! threads.
 
-pub mod artefacts;
 pub mod across;
+pub mod artefacts;
 pub mod backtests;
 pub mod claims;
 pub mod counterexamples;
@@ -26,8 +26,8 @@ pub mod judge;
 pub mod list;
 pub mod methods;
 pub mod needs;
-mod settings;
 pub mod observational;
+mod settings;
 pub mod through_loss;
 pub mod views;
 

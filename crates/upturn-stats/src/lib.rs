@@ -9,8 +9,8 @@
 //! in n items; score y = k/n; chance floor c and ceiling u; margins δ and Δ;
 //! level α; ℓ is a log-likelihood *kernel* (binomial coefficients dropped).
 
-pub mod artefact;
 pub mod across;
+pub mod artefact;
 pub mod breakthrough;
 pub mod curves;
 pub mod dist;

@@ -333,7 +333,7 @@ fn generated_tasks_keep_their_own_forms() {
         ("addition_2digit_cot", "cot")
     );
     let voted = task("addition:digits=2,items=20@cot@self_consistency:paths=3");
-    assert_eq!(voted.config.ability(), "addition_2digit");
+    assert_eq!(voted.config.ability(), "addition_2digit_words");
     assert_eq!(voted.config.method(), "self_consistency");
     assert_eq!(items(&voted).len(), 20);
     let worked = task("addition:digits=2,items=5@cot:shots=2");

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use upturn_store::dataset::{DatasetFileError, RowOptions, hub_layout, read_files};
-use upturn_tasks::{bigbench, generated};
 use upturn_tasks::{DatasetError, DatasetSpec, Datasets, Doc};
+use upturn_tasks::{bigbench, generated};
 
 /// Words of `dataset_kwargs` that say how the Python library works, not what the rows are.
 const WITHOUT_EFFECT: [&str; 9] = [

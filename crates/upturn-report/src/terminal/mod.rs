@@ -4,15 +4,15 @@ mod agreement;
 mod explain;
 pub mod forecast;
 mod picture;
+mod plan;
 mod questions;
 mod section;
-mod plan;
 mod summary;
 
 pub use agreement::agreement;
 pub use explain::explain;
-pub use section::section;
 pub use plan::plan;
+pub use section::section;
 pub use summary::summary;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};

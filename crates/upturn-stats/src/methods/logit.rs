@@ -33,6 +33,10 @@ pub fn logit_difference(x: &[f64], d: &[f64]) -> Option<LogitDifference> {
         variance * fit.inverse[1],
         variance * fit.inverse[3],
     );
+    let root = mean - b0 / b1;
+    if !root.is_finite() {
+        return None;
+    }
     let t = t_isf(0.025, (n - 2) as f64);
     Some(LogitDifference {
         n_models: n,
@@ -41,7 +45,7 @@ pub fn logit_difference(x: &[f64], d: &[f64]) -> Option<LogitDifference> {
         intercept_se: v00.sqrt(),
         slope: b1,
         slope_se: v11.sqrt(),
-        root: mean - b0 / b1,
+        root,
         root_interval: fieller(b0, b1, (v00, v01, v11), t).map(|(a, b)| (mean + a, mean + b)),
     })
 }

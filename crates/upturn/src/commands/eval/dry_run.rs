@@ -100,7 +100,10 @@ fn line(cell: &Planned) -> String {
     };
     let mut answers = String::new();
     if cell.most_generated_tokens > 0 {
-        answers = format!(", answers of at most {} tokens", thousands(cell.most_generated_tokens));
+        answers = format!(
+            ", answers of at most {} tokens",
+            thousands(cell.most_generated_tokens)
+        );
     }
     if cell.most_reread_tokens > 0 {
         let tokens = thousands(cell.most_reread_tokens);
