@@ -405,7 +405,7 @@ pub fn score(saved: &CurveForecast, subjects: &[Subject], alpha: f64) -> Option<
                     || point.checkpoint_step == prediction.checkpoint_step)
         };
         match &prediction.model {
-            Some(_) => subject.points.iter().position(|p| of_model(p)),
+            Some(_) => subject.points.iter().position(of_model),
             None => (0..subject.series.len())
                 .filter(|&i| (subject.series.x[i] - prediction.x).abs() <= SAME_SCALE)
                 .min_by(|&i, &j| {

@@ -182,7 +182,7 @@ pub fn forecast(
     let n_components = choices.n_components.clamp(1, used.len());
     let components = |row: &Row, n: usize| abilities.of(&row.benchmarks, n).unwrap_or_default();
 
-    let mut regressors: Vec<(String, Vec<Vec<f64>>, Vec<Vec<f64>>)> = (1..=n_components)
+    let mut regressors: Vec<Regressor> = (1..=n_components)
         .map(|n| {
             let name = if n == 1 {
                 "1 component".to_owned()
@@ -333,3 +333,6 @@ fn intervals(
         })
         .collect()
 }
+
+/// A name, its values in training, its values held out.
+type Regressor = (String, Vec<Vec<f64>>, Vec<Vec<f64>>);

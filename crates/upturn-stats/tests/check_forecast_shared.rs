@@ -550,7 +550,7 @@ const POOLED: [PooledRow; 6] = [
             1.562_087_791,
             0.014_401_936_25,
         ],
-        -7383.790_755,
+        -7_383.790_755,
         0.022_145_566_06,
         10,
         29,
@@ -566,7 +566,7 @@ const POOLED: [PooledRow; 6] = [
             0.332_981_205_5,
             0.016_735_154_45,
         ],
-        -7385.183_621,
+        -7_385.183_621,
         0.075_387_972_11,
         3,
         29,
@@ -679,12 +679,6 @@ fn pooled(shared: &Path) -> Result<(), Failed> {
             test.verdict != Predictability::Predictable,
             format!("{what} {}", test.verdict.name()),
         )?;
-        println!(
-            "{what}: full {} of {} inside 90%, {}",
-            test.coverage[1].inside,
-            n,
-            test.verdict.name()
-        );
     }
     Ok(())
 }
@@ -743,7 +737,6 @@ fn collapses(shared: &Path) -> Result<(), Failed> {
     }
     for (task, points) in by_task {
         let found = collapse(&points).ok_or("no test")?;
-        println!("{task}: {found:?}");
         expect(
             found.n_sizes == 8 && found.n > 100,
             format!("{task} {}", found.n),

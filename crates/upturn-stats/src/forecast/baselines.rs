@@ -65,7 +65,7 @@ mod tests {
         let x = [20.0, 21.0, 22.0];
         let y: Vec<f64> = x
             .iter()
-            .map(|x| 1.0 / (1.0 + (-(-42.0 + 2.0 * x) as f64).exp()))
+            .map(|x| 1.0 / (1.0 + f64::exp(42.0 - 2.0 * x)))
             .collect();
         let (a, b) = logit_line(&x, &y, &[1_000_000; 3]);
         assert!((a + 42.0).abs() < 1e-9 && (b - 2.0).abs() < 1e-10);

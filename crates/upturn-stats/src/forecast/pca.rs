@@ -47,10 +47,10 @@ fn rotate(a: &mut [Vec<f64>], v: &mut [Vec<f64>], i: usize, j: usize) {
         row[i] = c * x - s * y;
         row[j] = s * x + c * y;
     }
-    for k in 0..a.len() {
-        let (x, y) = (a[i][k], a[j][k]);
-        a[i][k] = c * x - s * y;
-        a[j][k] = s * x + c * y;
+    if let Ok([upper, lower]) = a.get_disjoint_mut([i, j]) {
+        for (x, y) in upper.iter_mut().zip(lower) {
+            (*x, *y) = (c * *x - s * *y, s * *x + c * *y);
+        }
     }
     for row in v.iter_mut() {
         let (x, y) = (row[i], row[j]);

@@ -16,7 +16,7 @@ pub fn logit_half(k: f64, n: f64) -> f64 {
 ///
 /// The interval is `None` where the slope is not significant: it is then not bounded. The root
 /// is no threshold: families differ, and what is read off one line over all of them can be
-/// contradicted by each. `None` for fewer than three points, or x that does not vary.
+/// contradicted by each. `None` for fewer than three points, x that does not vary, or a level line.
 #[must_use]
 pub fn logit_difference(x: &[f64], d: &[f64]) -> Option<LogitDifference> {
     let n = x.len();
