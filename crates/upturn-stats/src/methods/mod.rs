@@ -1,6 +1,6 @@
 //! What a way of eliciting answers gains over another on the same models, and from which scale.
 //!
-//! [`effect`] compares two scores of one model, [`crossover`] walks the scales of a family and
+//! [`effect()`] compares two scores of one model, [`crossover()`] walks the scales of a family and
 //! gives the verdict, [`logit`] holds the line of logit differences with Fieller's interval, and
 //! [`gain`] says how far a threshold moves and what compute the gain is worth.
 
